@@ -11,7 +11,8 @@ import (
 )
 
 // plain decides from the whole history of one peer, once a second, what Survivals decide from a state: other ways are taken when the last
-// things known, for as long as After, say that the peer is gone, and left when they say for as long as Back that it is there.
+// things known, for as long as After, say that the peer is gone, and left when they say for as long as Back that it is there, or when
+// nothing is known for two minutes.
 type plain struct {
 	conf    *config.Survival
 	history []seen
@@ -25,6 +26,9 @@ type seen struct {
 
 func (p *plain) look(at time.Time, gone, known bool) {
 	if !known {
+		if n := len(p.history); n > 0 && at.Sub(p.history[n-1].at) >= mute {
+			p.history, p.active = nil, false
+		}
 		return
 	}
 	p.history = append(p.history, seen{at, gone})

@@ -23,6 +23,9 @@ const (
 	doubt = 5 * time.Second
 	// away is how often a lost one is asked.
 	away = 15 * time.Second
+	// mute is for how long nothing is known of a peer, as after its penalty-box was taken away, until what was known before counts no more.
+	// A registration that begins anew has failed or succeeded by then.
+	mute = 2 * time.Minute
 )
 
 // Options are what Survivals work with.
@@ -64,6 +67,8 @@ type way struct {
 //	    |         |  +-------|--+        +-----------+  |
 //	    |         +----------|--------------------------+
 //	    +--------------------+
+//
+// From each of them it is unknown again when nothing has been known of the peer for a while.
 type survival struct {
 	context string
 	conf    *config.Survival
@@ -73,6 +78,7 @@ type survival struct {
 	state  status.SurvivalState
 	since  time.Time // in this state
 	active time.Time // the other ways have been in force since then; zero: they are not
+	heard  time.Time // something was known of the peer
 	asked  time.Time // when the peer was last asked for our sake
 	why    string    // the peer is gone; the last reason
 	times  int
@@ -124,8 +130,13 @@ func (s *Survivals) step(now time.Time) {
 	var alarms []health.Args
 	for _, x := range s.list {
 		why, known := s.o.Gone(x.watch)
-		if known {
+		switch {
+		case known:
+			x.heard = now
 			s.see(x, why, now)
+		case x.state != status.SurvivalUnknown && now.Sub(x.heard) >= mute:
+			s.turn(x, status.SurvivalUnknown, "nothing tells any more how the peer is", now)
+			x.why = ""
 		}
 		if x.due(now) {
 			x.asked = now
@@ -181,16 +192,7 @@ func (s *Survivals) follow(cfg *config.Config, now time.Time) {
 // see takes what is known of the peer now; why: it is gone. The lock is held.
 func (s *Survivals) see(x *survival, why string, now time.Time) {
 	if next := x.next(why != "", now); next != x.state {
-		switch {
-		case next == status.SurvivalLost && !x.state.InForce():
-			x.active = now
-			x.times++
-			s.o.Log.Warn("a peer is lost: calls go other ways", "name", x.name(), "if", x.watch, "err", why)
-		case x.state.InForce() && !next.InForce():
-			s.o.Log.Info("calls go their usual ways again", "name", x.name(), "if", x.watch, "after", now.Sub(x.active).Round(time.Second))
-			x.active = time.Time{}
-		}
-		x.state, x.since = next, now
+		s.turn(x, next, cmp.Or(why, "the peer is there again"), now)
 	}
 	switch {
 	case why != "":
@@ -198,6 +200,20 @@ func (s *Survivals) see(x *survival, why string, now time.Time) {
 	case x.state == status.SurvivalWell:
 		x.why = ""
 	}
+}
+
+// turn brings a survival into its next state. The lock is held.
+func (s *Survivals) turn(x *survival, next status.SurvivalState, why string, now time.Time) {
+	switch {
+	case next == status.SurvivalLost && !x.state.InForce():
+		x.active = now
+		x.times++
+		s.o.Log.Warn("a peer is lost: calls go other ways", "name", x.name(), "if", x.watch, "err", why)
+	case x.state.InForce() && !next.InForce():
+		s.o.Log.Info("calls go their usual ways again", "name", x.name(), "if", x.watch, "why", why, "after", now.Sub(x.active).Round(time.Second))
+		x.active = time.Time{}
+	}
+	x.state, x.since = next, now
 }
 
 // next is the state that follows from what is known of the peer.

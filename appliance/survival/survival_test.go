@@ -194,7 +194,7 @@ func TestAPBXIsLostAndReturns(t *testing.T) {
 		}
 		if log := x.logged(); len(log) != 2 ||
 			log[0] != `"a peer is lost: calls go other ways" name=PBX if=IF_PBX err="does not answer OPTIONS: timeout"` ||
-			log[1] != `"calls go their usual ways again" name=PBX if=IF_PBX after=2m2s` {
+			log[1] != `"calls go their usual ways again" name=PBX if=IF_PBX why="the peer is there again" after=2m2s` {
 			t.Errorf("log: %q", log)
 		}
 	})
@@ -226,7 +226,8 @@ func TestAPeerThatComesAndGoesMovesNoCalls(t *testing.T) {
 	})
 }
 
-// That nothing is known, as after a change of the peer's interface, is no sign of either.
+// That nothing is known, as after a change of the peer's interface, is no sign of either. What was known before counts for two minutes: when its
+// penalty-box was taken away, calls would stay away from a peer for ever.
 func TestWhatIsNotKnownDecidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newBox(t, office(pbx))
@@ -238,19 +239,34 @@ func TestWhatIsNotKnownDecidesNothing(t *testing.T) {
 		x.peer("IF_PBX", silent)
 		x.pass(time.Second)
 		unknown()
-		x.pass(time.Hour)
+		x.pass(mute - time.Second)
 		x.is("gone, then unknown", status.SurvivalLosing)
 		x.peer("IF_PBX", silent)
 		x.pass(time.Second)
 		x.is("gone, unknown, gone", status.SurvivalLost)
 		unknown()
-		x.pass(time.Hour)
+		x.pass(mute - time.Second)
 		x.is("lost, then unknown", status.SurvivalLost)
 		x.peer("IF_PBX", "")
 		x.pass(time.Second)
 		unknown()
-		x.pass(time.Hour)
+		x.pass(mute - time.Second)
 		x.is("back, then unknown", status.SurvivalReturning)
+		x.goes("back, then unknown", "IF_TEAMS", "service PHONES by PBX")
+		x.pass(time.Second)
+		x.is("unknown for long", status.SurvivalUnknown)
+		x.goes("unknown for long", "IF_TEAMS", "")
+		if log := x.logged(); len(log) != 2 || !strings.Contains(log[1], `"calls go their usual ways again" name=PBX if=IF_PBX why="nothing tells any more how the peer is"`) {
+			t.Errorf("log: %q", log)
+		}
+		x.peer("IF_PBX", silent)
+		x.pass(time.Second)
+		x.is("gone again", status.SurvivalLosing)
+		unknown()
+		x.pass(time.Hour)
+		x.peer("IF_PBX", silent)
+		x.pass(time.Second)
+		x.is("gone twice within an hour", status.SurvivalLosing)
 	})
 }
 
