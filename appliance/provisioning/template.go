@@ -26,7 +26,11 @@ var builtIn embed.FS
 // TemplateNames are the templates that an administrator may replace: those of phones' own files, and those of files for all phones of a maker.
 var TemplateNames = []string{"yealink", "yealink-common", "snom", "snom-common", "gigaset"}
 
-// Bounds of templates and of what they make. With them a template ends soon, whatever is in it.
+// functions are those that a template may call: none makes a text. One that does, such as print, can be called with what it has made, again and
+// again, until the memory is full.
+var functions = []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len", "slice"}
+
+// Bounds of templates and of what they make. With them, and without other functions, a template ends soon, whatever is in it.
 const (
 	maxTemplate = 64 << 10
 	maxMade     = 256 << 10
@@ -153,7 +157,8 @@ func (t *templates) fill(name string, v Values) ([]byte, error) {
 	return filled(t.built[name], name, v)
 }
 
-// parsed reads a template. Only the loops of one over lists of values are taken: whatever else could go on for ever is not.
+// parsed reads a template. Its loops are over lists of values, and its functions those that make nothing: whatever else could go on for ever is not
+// taken.
 func parsed(name, text string) (*template.Template, error) {
 	if len(text) > maxTemplate || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("a template is text of at most %d KiB", maxTemplate>>10)
@@ -168,18 +173,21 @@ func parsed(name, text string) (*template.Template, error) {
 	return t, bounded(t.Root, 0)
 }
 
-// bounded looks at the loops of a template.
+// bounded looks at the loops and the functions of a template.
 func bounded(n parse.Node, nesting int) error {
 	var inside []parse.Node
+	var pipe *parse.PipeNode
 	switch n := n.(type) {
 	case *parse.ListNode:
 		if n != nil {
 			inside = n.Nodes
 		}
+	case *parse.ActionNode:
+		pipe = n.Pipe
 	case *parse.IfNode:
-		inside = []parse.Node{n.List, n.ElseList}
+		pipe, inside = n.Pipe, []parse.Node{n.List, n.ElseList}
 	case *parse.WithNode:
-		inside = []parse.Node{n.List, n.ElseList}
+		pipe, inside = n.Pipe, []parse.Node{n.List, n.ElseList}
 	case *parse.RangeNode:
 		if nesting++; nesting > maxNesting || !field(n.Pipe) {
 			return fmt.Errorf("line %d: range takes a field such as .Accounts, and at most %d stand within each other", n.Line, maxNesting)
@@ -188,12 +196,40 @@ func bounded(n parse.Node, nesting int) error {
 	case *parse.TemplateNode:
 		return fmt.Errorf("line %d: template is not taken", n.Line)
 	}
+	if pipe != nil {
+		if name := foreign(pipe); name != "" {
+			return fmt.Errorf("line %d: %s is not taken, of functions only %s are", pipe.Line, name, strings.Join(functions, ", "))
+		}
+	}
 	for _, x := range inside {
 		if err := bounded(x, nesting); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// foreign is a function within n that is none of functions; "": there is none.
+func foreign(n parse.Node) string {
+	var inside []parse.Node
+	switch n := n.(type) {
+	case *parse.PipeNode:
+		for _, c := range n.Cmds {
+			inside = append(inside, c.Args...)
+		}
+	case *parse.ChainNode:
+		inside = []parse.Node{n.Node}
+	case *parse.IdentifierNode:
+		if !slices.Contains(functions, n.Ident) {
+			return n.Ident
+		}
+	}
+	for _, x := range inside {
+		if name := foreign(x); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // field reports whether a pipe is one field of the values, as .Accounts or $.Codecs.

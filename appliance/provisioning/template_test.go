@@ -41,7 +41,7 @@ func TestTemplatesOfAnAdministrator(t *testing.T) {
 			{"yealink", "#!version:1.0.0.1\n{{range .Codecs}}{{range $.Codecs}}{{range $.Codecs}}{{range $.Codecs}}x{{end}}{{end}}{{end}}{{end}}", "within each other"},
 			{"yealink", `#!version:1.0.0.1` + "\n" + `{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`, "further ones"},
 			{"yealink", "#!version:1.0.0.1\n" + `{{template "yealink" .}}`, "template is not taken"},
-			{"yealink", "#!version:1.0.0.1\n" + `{{printf "%300000d" 1}}`, "larger than"},
+			{"yealink", "#!version:1.0.0.1\n" + `{{range .Codecs}}{{range $.Codecs}}{{range $.Codecs}}` + strings.Repeat("x", 4<<10) + `{{end}}{{end}}{{end}}`, "larger than"},
 			{"yealink", strings.Repeat("#", maxTemplate+1), "at most 64 KiB"},
 			{"yealink", "#!version:1.0.0.1\n\x00", "is text"},
 			{"snom", "<settings><a></settings>", "XML"},
@@ -106,6 +106,21 @@ func TestTemplateThatIsNotKept(t *testing.T) {
 	}
 	if x, _ := b.Template("snom"); x.Own {
 		t.Error("it is used until the next start only")
+	}
+}
+
+// No template makes texts, which could fill the memory: 22 lines such as the first make 90 MB of a URL.
+func TestTemplatesMakeNoTexts(t *testing.T) {
+	for _, text := range []string{
+		`{{$x := .URL}}{{$x = print $x $x}}`, `{{with printf "%1000000d" 1}}{{end}}`, `{{if eq .URL (println 1)}}{{end}}`, `{{.URL | js | js}}`,
+		`{{range .Accounts}}{{if true}}{{else}}{{html .Name}}{{end}}{{end}}`, `{{(urlquery .URL).X}}`, `{{call .URL}}`, `{{with .URL}}{{else with print 1}}{{end}}`,
+	} {
+		if _, err := checked("yealink", yealinkHead+text); err == nil || !strings.Contains(err.Error(), "is not taken") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := checked("yealink", yealinkHead+`{{range $i, $a := .Accounts}}{{if and (gt $i 0) (not (eq .Name ""))}}{{slice .Name 0 1}}{{index $.Codecs 0}}{{len .Name}}{{end}}{{end}}`); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -197,6 +212,7 @@ func FuzzTemplate(f *testing.F) {
 	for _, name := range TemplateNames {
 		f.Add(name, builtInText(name))
 	}
+	f.Add("yealink", "#!version:1.0.0.1\n{{$x := .URL}}"+strings.Repeat("{{$x = print $x $x}}", 60))
 	f.Add("yealink", "#!version:1.0.0.1\n{{range .Accounts}}{{range $.Codecs}}{{.Name}}{{end}}{{end}}")
 	f.Fuzz(func(t *testing.T, name, text string) {
 		if !slices.Contains(TemplateNames, name) { // nobody gets further with another one

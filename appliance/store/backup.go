@@ -100,6 +100,11 @@ func (b *Backup) Check() error {
 			return fmt.Errorf("account %q at an authority is damaged", name)
 		}
 	}
+	for name := range b.Templates {
+		if !templateName.MatchString(name) {
+			return fmt.Errorf("%q is no template", name)
+		}
+	}
 	return nil
 }
 
