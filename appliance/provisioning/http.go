@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"viaduct/appliance/config"
 )
 
 // Bounds of requests. Phones send short ones, without a body.
@@ -50,11 +48,12 @@ func (s *Server) answer(k socket, w http.ResponseWriter, r *http.Request) {
 	}
 	q := ask{from: at.Addr().Unmap().WithZone(""), file: name, protocol: "http", userAgent: r.UserAgent()}
 	if host, path, deeper := strings.Cut(name, "/"); deeper {
-		if !s.passes(k, host) {
+		u := s.upstreamOf(k, host)
+		if u == "" {
 			s.refuse(w, r, began)
 			return
 		}
-		s.upstream.pass(w, r, strings.ToLower(host), path, q)
+		s.upstream.pass(w, r, strings.ToLower(u), path, q)
 		return
 	}
 	c, err := s.file(k, q)
@@ -70,11 +69,15 @@ func (s *Server) answer(k socket, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// passes reports whether files of a host are passed on by a service.
-func (s *Server) passes(k socket, host string) bool {
-	return slices.ContainsFunc(s.o.Config().Provisioning, func(p *config.ProvisioningService) bool {
-		return p.Name == k.service && slices.ContainsFunc(p.Upstreams, func(u string) bool { return strings.EqualFold(u, host) })
-	})
+// upstreamOf is the configured host that is meant by a name, whose files a service passes on; "": there is none. The name that was asked for is not
+// used: there are many for one host, as letters that are the same when case is folded, and each would be kept as another one.
+func (s *Server) upstreamOf(k socket, name string) string {
+	for _, p := range s.o.Config().Provisioning {
+		if i := slices.IndexFunc(p.Upstreams, func(u string) bool { return strings.EqualFold(u, name) }); i >= 0 && p.Name == k.service {
+			return p.Upstreams[i]
+		}
+	}
+	return ""
 }
 
 // refuse is the one answer to whatever is not served.

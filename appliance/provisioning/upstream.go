@@ -15,28 +15,30 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/places"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
 // Bounds of what is passed on.
 const (
-	maxPassed    = 64 << 20 // octets of one file: firmware
-	maxPasses    = 8        // at once
-	maxRedirects = 3
+	maxPassed         = 64 << 20 // octets of one file: firmware
+	maxPasses         = 8        // at once
+	maxPassesOfSource = 2        // a phone fetches one after the other
+	maxRedirects      = 3
 )
 
 // upstream passes on files of configured hosts, whose certificates it verifies for phones that cannot.
 type upstream struct {
 	o       Options
-	passing chan struct{} // a token for each file under way
+	passing places.Book // files under way
 
 	mu    sync.Mutex
 	hosts map[string]*status.ProvisioningForeign
 }
 
 func newUpstream(o Options) *upstream {
-	return &upstream{o: o, passing: make(chan struct{}, maxPasses), hosts: map[string]*status.ProvisioningForeign{}}
+	return &upstream{o: o, passing: places.Book{All: maxPasses, OfSource: maxPassesOfSource}, hosts: map[string]*status.ProvisioningForeign{}}
 }
 
 var (
@@ -63,13 +65,12 @@ var (
 
 // pass answers a request with a file of a host.
 func (u *upstream) pass(w http.ResponseWriter, r *http.Request, host, path string, q ask) {
-	select {
-	case u.passing <- struct{}{}:
-		defer func() { <-u.passing }()
-	default:
+	leave := u.passing.Take(q.from)
+	if leave == nil {
 		http.Error(w, "too many files are on their way", http.StatusServiceUnavailable)
 		return
 	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 	defer cancel()
 	from := url.URL{Scheme: "https", Host: host, Path: "/" + path, RawQuery: r.URL.RawQuery}

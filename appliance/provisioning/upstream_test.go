@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -8,9 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
-
-	"context"
 
 	"viaduct/appliance/health"
 )
@@ -122,5 +122,44 @@ func TestUnverifiedHost(t *testing.T) {
 	b.Server.upstream.forget(b.cfg)
 	if b.alarms.Active(health.ProvisioningUpstream) || len(b.Status().Upstreams) != 0 {
 		t.Error("a host that is configured no more is still an alarm")
+	}
+}
+
+// A host has one name here, whatever it is called by who asks: others would each be kept, with an alarm.
+func TestOneNameOfAHost(t *testing.T) {
+	b, _, _ := cloud(t, false, http.NotFound)
+	b.cfg.Provisioning[0].Upstreams = []string{"Provisioning.example"}
+	for _, name := range []string{"provisioning.example", "PROVISIONING.EXAMPLE", "provi\u017fioning.example"} {
+		b.get(addr(21), "/"+name+"/x.cfg")
+	}
+	if s := b.Status().Upstreams; len(s) != 1 || s[0].Host != "provisioning.example" || len(b.alarms.Current()) != 1 {
+		t.Errorf("status %+v, alarms %v", s, b.alarms.Current())
+	}
+}
+
+// One phone that fetches many files, slowly, leaves others theirs.
+func TestOnePhoneDoesNotTakeAllPlaces(t *testing.T) {
+	begun, end := make(chan bool), make(chan bool)
+	b, _, _ := cloud(t, true, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			begun <- true
+			<-end
+		}
+	})
+	var slow sync.WaitGroup
+	for range maxPassesOfSource {
+		slow.Go(func() { b.get(addr(21), "/example.com/slow") })
+		<-begun
+	}
+	if code, _, _ := b.get(addr(21), "/example.com/x"); code != http.StatusServiceUnavailable {
+		t.Errorf("one more of the same phone: %d", code)
+	}
+	if code, _, _ := b.get(addr(22), "/example.com/x"); code != http.StatusOK {
+		t.Errorf("one of another phone: %d", code)
+	}
+	close(end)
+	slow.Wait()
+	if code, _, _ := b.get(addr(21), "/example.com/x"); code != http.StatusOK {
+		t.Errorf("afterwards: %d", code)
 	}
 }
