@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"cmp"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -124,7 +125,7 @@ func (r *Registrar) authenticate(l *config.LocationService, who *config.Identity
 	switch verdict {
 	case digest.Right:
 		if r.bans.Right(peer, user); !own && who != nil {
-			r.log.Warn("phone refused, its account is that of another identity", "name", who.Name, "user", user, "peer", at.Addr)
+			r.often.Log(slog.LevelWarn, "phone refused, its account is that of another identity", peer.String(), user, "name", who.Name, "user", user, "peer", at.Addr)
 			return &sipmsg.Fault{Code: 403, Reason: "The Account Is That Of Another Identity"}
 		}
 		r.forgive(a)

@@ -317,3 +317,26 @@ func TestAForgedAddressIsNotBanned(t *testing.T) {
 		victim.register(300, 200)
 	})
 }
+
+// Who has an account and sends what it may cannot fill the log.
+func TestAPhoneDoesNotFillTheLog(t *testing.T) {
+	onPaper(t, nil, func(b *box) {
+		p := b.phone("10.108.2.66:5060", "22", "other")
+		for range 100 {
+			p.user, p.account = "22", "22"
+			p.register(300, 200)
+			p.register(0, 200)
+			p.user = "21"
+			p.register(300, 403)
+		}
+		b.wait(time.Minute)
+		p.user = "22"
+		p.register(300, 200)
+		log := b.log.take()
+		for line, most := range map[string]int{"phone registered": 7, "phone gone": 5, "that of another identity": 1} {
+			if n := strings.Count(log, line); n == 0 || n > most {
+				t.Errorf("%q is there %d times", line, n)
+			}
+		}
+	})
+}

@@ -199,7 +199,7 @@ func (c *change) room(present []*binding) *sipmsg.Fault {
 		staying += waiting(b)
 	}
 	if surplus > len(present) || c.rules.Refuse && surplus > len(present)-staying {
-		c.r.log.Warn("phone refused, the identity has as many phones as it may", "name", c.aor.identity, "peer", c.at.Addr)
+		c.r.often.Log(slog.LevelWarn, "phone refused, the identity has as many phones as it may", c.at.Addr.Addr().String(), c.aor.identity, "name", c.aor.identity, "peer", c.at.Addr)
 		return &sipmsg.Fault{Code: 403, Reason: "The identity has as many phones as it may"}
 	}
 	slices.SortFunc(present, func(a, b *binding) int { return cmp.Or(waiting(a)-waiting(b), a.since.Compare(b.since)) })
@@ -231,7 +231,7 @@ func (c *change) commit() (fresh bool) {
 		c.r.remember(b, c.now)
 		if came {
 			fresh, c.r.unsaved = true, true
-			c.r.log.Info("phone registered", "name", b.identity, "peer", b.target.Addr, slog.Duration("for", b.lifetime))
+			c.r.moved(b.aor, "phone registered", "name", b.identity, "peer", b.target.Addr, slog.Duration("for", b.lifetime))
 		}
 	}
 	return fresh

@@ -61,6 +61,7 @@ type Registrar struct {
 	log    *slog.Logger
 	digest *digest.Server
 	bans   *bans.List
+	often  *siptransport.Repeats // lines that a phone can cause by messages alone
 
 	mu      sync.Mutex
 	cfg     *config.Config
@@ -68,6 +69,7 @@ type Registrar struct {
 	phones  phones
 	agents  map[netip.Addr]agent
 	guesses map[aor]*guesses
+	moves   map[aor]*siptransport.Bucket // lines of the log about phones that come and go
 	lost    []lost
 	loaded  bool // the file has been read
 	unsaved bool // the file is not what bindings are
@@ -108,8 +110,8 @@ func New(o Options) *Registrar {
 	if o.Emergency == nil {
 		o.Emergency = func() bool { return false }
 	}
-	return &Registrar{o: o, log: o.Log, digest: digest.New(time.Now()), bans: bans.New(o.Log), phones: noPhones(),
-		agents: map[netip.Addr]agent{}, guesses: map[aor]*guesses{}, keeping: true}
+	return &Registrar{o: o, log: o.Log, digest: digest.New(time.Now()), bans: bans.New(o.Log), often: siptransport.NewRepeats(o.Log), phones: noPhones(),
+		agents: map[netip.Addr]agent{}, guesses: map[aor]*guesses{}, moves: map[aor]*siptransport.Bucket{}, keeping: true}
 }
 
 // Attach has the registrar answer REGISTER. It is called before the stack runs; sipgw.Options.Phones is the registrar, too.
@@ -135,6 +137,7 @@ func (r *Registrar) Apply(cfg *config.Config) {
 			r.forgive(a)
 		}
 	}
+	clear(r.moves)
 }
 
 // open returns the identity's settings; false: no phone may register as it.
@@ -214,7 +217,20 @@ func (r *Registrar) gone(b *binding, why string) {
 		why = "it did not come back after a restart of the box"
 	}
 	r.unsaved = true
-	r.log.Info("phone gone", "name", b.identity, "peer", b.target.Addr, "err", why)
+	r.moved(b.aor, "phone gone", "name", b.identity, "peer", b.target.Addr, "err", why)
+}
+
+// moved logs that a phone has come or gone: ten times an identity at once, then once in six seconds. Who has an account could fill the log
+// otherwise. The caller holds the lock.
+func (r *Registrar) moved(a aor, msg string, attrs ...any) {
+	lines := r.moves[a]
+	if lines == nil {
+		lines = &siptransport.Bucket{}
+		r.moves[a] = lines
+	}
+	if lines.Take(1./6, 60, time.Now()) {
+		r.log.Info(msg, attrs...)
+	}
 }
 
 // Lost forgets the phones that had registered by a connection which has ended (RFC 5626 4.2.2).

@@ -23,7 +23,7 @@ import (
 const (
 	mostWatchers = 5000 // subscriptions of all peers
 	mostOfSource = 3000 // of one address, which may be a proxy for many phones
-	mostOfPhone  = 500  // of the address of a phone, which may be a base with many handsets, or have modules full of keys
+	mostOfPhone  = 500  // of the address of a phone, which may be a base with many handsets, or have modules full of keys; and of an identity
 )
 
 // notifierSpec is what a notifier depends on.
@@ -60,7 +60,7 @@ type notifier struct {
 	ended    bool
 	shed     time.Time // when the log was last told of subscriptions beyond a bound
 	watchers map[names]*watcher
-	bySource map[string]int
+	bySource map[string]int               // by address, and by identity
 	subjects map[string]map[*watcher]bool // by identity: the one that is watched, and the one that it is at the PBX
 	due      []*watcher                   // who is to be told something
 
@@ -243,8 +243,10 @@ func (n *notifier) forget(w *watcher) {
 	w.state = watcherGone
 	w.timer.Stop()
 	delete(n.watchers, w.key)
-	if n.bySource[w.peer.Host]--; n.bySource[w.peer.Host] == 0 {
-		delete(n.bySource, w.peer.Host)
+	for _, s := range w.sources() {
+		if n.bySource[s]--; n.bySource[s] == 0 {
+			delete(n.bySource, s)
+		}
 	}
 	for _, identity := range w.subject.identities() {
 		if delete(n.subjects[identity], w); len(n.subjects[identity]) == 0 {

@@ -363,6 +363,13 @@ func TestAPhoneHasNotAllTheRoom(t *testing.T) {
 		}
 		b.putFrom(desk22, b.asks("dialog", "21", ""))
 		b.one("SIP/2.0 503 ")
+		other := netip.MustParseAddrPort("198.51.100.99:5060") // that of the same person has no room of its own
+		b.putFrom(other, b.asks("dialog", "21", ""))
+		b.one("SIP/2.0 503 ")
+		b.putFrom(other, strings.Replace(b.asks("dialog", "21", ""), "From: <sip:22@", "From: <sip:23@", 1))
+		if list := b.sent(); len(list) == 0 || !strings.HasPrefix(list[0], "SIP/2.0 200 ") {
+			b.Errorf("another phone: %q", list)
+		}
 		for n := range 2 * dialoginfo.MaxDialogs {
 			b.agent.Dialog("desks", "21", call(fmt.Sprint(n), dialoginfo.Recipient, dialoginfo.Early, "1"))
 		}

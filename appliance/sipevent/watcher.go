@@ -137,7 +137,7 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	full := n.ended || n.bySource[peer.Host] >= most
+	full := n.ended || slices.ContainsFunc(w.sources(), func(s string) bool { return n.bySource[s] >= most })
 	if !full && n.agent.watching.Add(1) > mostWatchers {
 		n.agent.watching.Add(-1)
 		full = true
@@ -151,7 +151,9 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 	}
 	w.timer = time.AfterFunc(mostLife, func() { n.expired(w) })
 	n.watchers[w.key] = w
-	n.bySource[peer.Host]++
+	for _, s := range w.sources() {
+		n.bySource[s]++
+	}
 	for _, identity := range whom.identities() {
 		if n.subjects[identity] == nil {
 			n.subjects[identity] = map[*watcher]bool{}
@@ -159,6 +161,14 @@ func (n *notifier) begin(r *sipgw.ServerRequest, whom subject, user, event strin
 		n.subjects[identity][w] = true
 	}
 	return w, 0
+}
+
+// sources are whose room it takes: that of its address and, at any number of addresses, of the phone's identity.
+func (w *watcher) sources() []string {
+	if w.phone == "" {
+		return []string{w.peer.Host}
+	}
+	return []string{w.peer.Host, "identity " + w.phone}
 }
 
 // begun has a watcher told how the user is, once its SUBSCRIBE is answered.
