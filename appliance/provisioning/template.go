@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"text/template"
-	"text/template/parse"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,36 +24,25 @@ var builtIn embed.FS
 // TemplateNames are the templates that an administrator may replace: those of phones' own files, and those of files for all phones of a maker.
 var TemplateNames = []string{"yealink", "yealink-common", "snom", "snom-common", "gigaset"}
 
-// functions are those that a template may call: none makes a text. One that does, such as print, can be called with what it has made, again and
-// again, until the memory is full.
-var functions = []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len", "slice"}
-
-// Bounds of templates and of what they make. With them, and without other functions, a template ends soon, whatever is in it.
-const (
-	maxTemplate = 64 << 10
-	maxMade     = 256 << 10
-	maxNesting  = 3 // of range
-)
-
 // templates are those in use.
 type templates struct {
 	o Options
 
 	mu    sync.Mutex
-	built map[string]*template.Template
+	built map[string]*layout
 	own   map[string]own
 }
 
 // own is an administrator's template.
 type own struct {
 	text   string
-	parsed *template.Template
+	parsed *layout
 	fault  string // why it is not used
 }
 
 // newTemplates reads those that were kept. One that cannot be used is an alarm, and the built-in one takes its place.
 func newTemplates(o Options) *templates {
-	t := &templates{o: o, built: map[string]*template.Template{}, own: map[string]own{}}
+	t := &templates{o: o, built: map[string]*layout{}, own: map[string]own{}}
 	for _, name := range TemplateNames {
 		parsed, err := parsed(name, builtInText(name))
 		if err != nil {
@@ -157,97 +144,8 @@ func (t *templates) fill(name string, v Values) ([]byte, error) {
 	return filled(t.built[name], name, v)
 }
 
-// parsed reads a template. Its loops are over lists of values, and its functions those that make nothing: whatever else could go on for ever is not
-// taken.
-func parsed(name, text string) (*template.Template, error) {
-	if len(text) > maxTemplate || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return nil, fmt.Errorf("a template is text of at most %d KiB", maxTemplate>>10)
-	}
-	t, err := template.New(name).Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	if len(t.Templates()) > 1 {
-		return nil, errors.New("a template has no further ones inside: define and block are not taken")
-	}
-	return t, bounded(t.Root, 0)
-}
-
-// bounded looks at the loops and the functions of a template.
-func bounded(n parse.Node, nesting int) error {
-	var inside []parse.Node
-	var pipe *parse.PipeNode
-	switch n := n.(type) {
-	case *parse.ListNode:
-		if n != nil {
-			inside = n.Nodes
-		}
-	case *parse.ActionNode:
-		pipe = n.Pipe
-	case *parse.IfNode:
-		pipe, inside = n.Pipe, []parse.Node{n.List, n.ElseList}
-	case *parse.WithNode:
-		pipe, inside = n.Pipe, []parse.Node{n.List, n.ElseList}
-	case *parse.RangeNode:
-		if nesting++; nesting > maxNesting || !field(n.Pipe) {
-			return fmt.Errorf("line %d: range takes a field such as .Accounts, and at most %d stand within each other", n.Line, maxNesting)
-		}
-		inside = []parse.Node{n.List, n.ElseList}
-	case *parse.TemplateNode:
-		return fmt.Errorf("line %d: template is not taken", n.Line)
-	}
-	if pipe != nil {
-		if name := foreign(pipe); name != "" {
-			return fmt.Errorf("line %d: %s is not taken, of functions only %s are", pipe.Line, name, strings.Join(functions, ", "))
-		}
-	}
-	for _, x := range inside {
-		if err := bounded(x, nesting); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// foreign is a function within n that is none of functions; "": there is none.
-func foreign(n parse.Node) string {
-	var inside []parse.Node
-	switch n := n.(type) {
-	case *parse.PipeNode:
-		for _, c := range n.Cmds {
-			inside = append(inside, c.Args...)
-		}
-	case *parse.ChainNode:
-		inside = []parse.Node{n.Node}
-	case *parse.IdentifierNode:
-		if !slices.Contains(functions, n.Ident) {
-			return n.Ident
-		}
-	}
-	for _, x := range inside {
-		if name := foreign(x); name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
-// field reports whether a pipe is one field of the values, as .Accounts or $.Codecs.
-func field(p *parse.PipeNode) bool {
-	if len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 1 {
-		return false
-	}
-	switch a := p.Cmds[0].Args[0].(type) {
-	case *parse.FieldNode:
-		return true
-	case *parse.VariableNode:
-		return len(a.Ident) > 1
-	}
-	return false
-}
-
 // checked reads a template and tries it with phones of every kind.
-func checked(name, text string) (*template.Template, error) {
+func checked(name, text string) (*layout, error) {
 	t, err := parsed(name, text)
 	if err != nil {
 		return nil, err
@@ -275,7 +173,7 @@ var samples = func() []Values {
 }()
 
 // filled makes a file of a template.
-func filled(t *template.Template, name string, v Values) ([]byte, error) {
+func filled(t *layout, name string, v Values) ([]byte, error) {
 	maker, _, _ := strings.Cut(name, "-")
 	f := forms[maker]
 	if err := secrets(f, v); err != nil {
@@ -283,7 +181,7 @@ func filled(t *template.Template, name string, v Values) ([]byte, error) {
 	}
 	reflect.ValueOf(&v).Elem().Set(fit(reflect.ValueOf(v), f.escape))
 	var made bytes.Buffer
-	if err := t.Execute(&limited{&made, maxMade}, v); err != nil {
+	if err := t.execute(&limited{&made, maxMade}, v); err != nil {
 		return nil, err
 	}
 	if err := f.check(made.Bytes()); err != nil {
