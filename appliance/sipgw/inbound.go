@@ -57,7 +57,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	if !ok {
 		return
 	}
-	if why := g.RefusesCall(tx.From.Source.Addr(), urgent); why != "" {
+	if why := g.RefusesCall(tx.From.Source.Addr(), urgent, identity != ""); why != "" {
 		g.surplus(req, tx.From, why)
 		return
 	}

@@ -447,3 +447,27 @@ func TestASubscriptionFollowsItsPhone(t *testing.T) {
 	tell()
 	second.want("NOTIFY ")
 }
+
+// A phone that calls as fast as it may keeps no other phone from calling.
+func TestOnePhoneDoesNotMakeAllCalls(t *testing.T) {
+	b := newPhoneBox(t, func(c *config.Config) { c.Gateways[0].CallsPerSource = 2 })
+	calls := func(addr string, n int) (taken int) {
+		p := b.phone(addr)
+		for k := range n {
+			p.write(phoneText("INVITE", fmt.Sprint(addr, "-", k), addr, "UDP", "Secret: 21\n"))
+			if m := p.want("SIP/2.0 "); strings.HasPrefix(m, "SIP/2.0 100 ") {
+				taken++
+				in := <-b.calls
+				b.call.on(func() { in.Leg.Reject(486, "") })
+				p.want("SIP/2.0 486 ")
+			}
+		}
+		return taken
+	}
+	if n := calls("127.0.0.8", 50); n < 4 {
+		t.Errorf("%d of 50 calls were taken", n)
+	}
+	if calls("127.0.0.9", 1) != 1 {
+		t.Error("another phone cannot call")
+	}
+}

@@ -153,8 +153,9 @@ func (g *Gate) AllowsRequest(a netip.Addr) bool {
 }
 
 // RefusesCall returns why the gateway refuses a new call of an address, "" if it takes the call. Emergency calls are counted apart, so that
-// other calls never stand in their way.
-func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
+// other calls never stand in their way. proved says that it is no forged address: a phone there has answered a challenge that was sent to it,
+// if it needs a password at all. One phone must not keep all others from calling.
+func (g *Gate) RefusesCall(a netip.Addr, urgent, proved bool) (why string) {
 	now := time.Now()
 	peer := g.isPeer(a)
 	gw := g.conf.Load().Gateway
@@ -171,7 +172,7 @@ func (g *Gate) RefusesCall(a netip.Addr, urgent bool) (why string) {
 	switch {
 	case !b.Take(rate, 2, now):
 		return "too many calls per second of this source"
-	case !peer && !urgent && x.talking == 0 && !s.strangeCalls.Take(rate, 2, now):
+	case !peer && !urgent && !proved && x.talking == 0 && !s.strangeCalls.Take(rate, 2, now):
 		return "too many calls per second of sources that are in no call"
 	case waiting >= most:
 		return "too many unanswered calls of this source"
