@@ -96,3 +96,27 @@ func TestADetourTakesThePlaceOfTheRoute(t *testing.T) {
 		t.Errorf("without either: %s", interfaces(p))
 	}
 }
+
+// An emergency call reaches its usual destinations, too, when a detour leads nowhere, or fails.
+func TestADetourLosesNoEmergencyCall(t *testing.T) {
+	for _, x := range []struct {
+		called string
+		way    config.Dest
+		want   string
+	}{
+		{"112", toInterface("b"), "b a"},
+		{"0112", toInterface("b"), "b a"}, // the usual table makes it one
+		{"112", toService("phones"), "c a"},
+		{"112", toService("empty"), "a"},
+		{"21", toInterface("b"), "b"},
+		{"21", toService("empty"), ""},
+	} {
+		cfg := box(toService("hg"), withPhones("c"), withHunts(hunt("hg", nil, 0, toInterface("a"))), withMaps(mapping(t, "m", config.CalledE164, config.CalledE164, "0(112)", "\\1")))
+		cfg.CS[0].Emergency = []string{"112"}
+		cfg.CS[0].Interfaces[1].MappingOut.Name = "m"
+		p, err := Around(cfg, from("in"), Call{CalledE164: x.called}, Detour{Survival: "PBX", Dest: x.way})
+		if interfaces(p) != x.want || (err == nil) != (x.want != "") || !strings.Contains(lines(p), "survival PBX: route from in") {
+			t.Errorf("%s by %+v: %q %v, want %q\n%s", x.called, x.way, interfaces(p), err, x.want, lines(p))
+		}
+	}
+}

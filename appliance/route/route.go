@@ -31,6 +31,7 @@ package route
 
 import (
 	"fmt"
+	"slices"
 
 	"viaduct/appliance/config"
 )
@@ -63,8 +64,29 @@ func New(cfg *config.Config, from config.InterfaceID, call Call) (*Plan, error) 
 	return Around(cfg, from, call, Detour{})
 }
 
-// Around is New, with a detour in the place of the interface's `route call`.
+// Around is New, with a detour in the place of the interface's `route call`. A call to an emergency number has both, the detour first: whoever wrote
+// the tables of a survival may have thought of other calls only.
 func Around(cfg *config.Config, from config.InterfaceID, call Call, d Detour) (*Plan, error) {
+	p, err := planned(cfg, from, call, d)
+	if d.Dest.IsZero() {
+		return p, err
+	}
+	usual, unusual := planned(cfg, from, call, Detour{})
+	sw, _ := from.In(cfg)
+	urgent := func(a Attempt) bool { return sw.IsEmergency(a.Call.CalledE164) }
+	if unusual != nil || !sw.IsEmergency(call.CalledE164) && !slices.ContainsFunc(slices.Concat(p.Attempts, usual.Attempts), urgent) {
+		return p, err
+	}
+	usual.Trace = slices.Concat(p.Trace, usual.Trace)
+	if err == nil {
+		usual.root = &node{hunt: new(config.HuntGroup), children: []*node{p.root, usual.root}}
+		usual.flatten()
+	}
+	return usual, nil
+}
+
+// planned plans a call with the detour alone, or with the interface's `route call`.
+func planned(cfg *config.Config, from config.InterfaceID, call Call, d Detour) (*Plan, error) {
 	sw, in := from.In(cfg)
 	w := newWalk(sw)
 	if in == nil {

@@ -229,7 +229,7 @@ func checkSurvivals(c *checker) {
 				h := c.headers[watched]
 				c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning,
 					Text: "nothing tells when the peer of interface sip " + watched.Name + " is gone: it has no penalty-box, and nobody registers with it",
-					Fix:  "penalty-box sip-option-trigger interval 30 timeout 10", FixPath: append(slices.Clone(h.Path), h.Source)})
+					Fix:  "penalty-box sip-option-trigger interval 10 timeout 5", FixPath: append(slices.Clone(h.Path), h.Source)})
 			}
 			for n, r := range x.Routes {
 				if r.Dest.Interface.In(s) == watched {
