@@ -25,6 +25,7 @@ var (
 	errOtherAddress  = errors.New("it asked from another address than the one that its first fetch fixed; `provisioning open` lets it fix a new one")
 	errClosed        = errors.New("nothing is opened: `provisioning open` lets phones fetch for the first time")
 	errNoNeighbour   = errors.New("its hardware address cannot be seen from here, so its line needs an address")
+	errUnseen        = errors.New("it did not answer when it was asked for its hardware address")
 	errWrongMaker    = errors.New("phones of its model fetch other files")
 	errBanned        = errors.New("too many files of other phones were asked for from there")
 	errUnknownFile   = errors.New("there is no such file")
@@ -145,7 +146,7 @@ type ask struct {
 func (a *access) admit(m config.MAC, x *phone, q ask) error {
 	now := time.Now()
 	banned := a.bans.Left(q.from, now) > 0
-	hardware, err := a.neighbour(q.from)
+	hardware, near, err := a.neighbour(q)
 	if banned {
 		return errBanned
 	}
@@ -155,9 +156,9 @@ func (a *access) admit(m config.MAC, x *phone, q ask) error {
 	}
 	switch {
 	case err != nil && x != nil:
-		if _, has := x.address(); !has {
-			return errUnknownSource
-		}
+		return errUnknownSource
+	case near && hardware == "" && x != nil: // who takes the address of a phone that is off need not answer until its file is sent
+		return errUnseen
 	case hardware != "" && hardware != m:
 		return errOtherDevice
 	}
@@ -199,21 +200,33 @@ func (a *access) fix(m config.MAC, from netip.Addr) error {
 	return nil
 }
 
-// neighbour is the hardware address behind an address; "" where it cannot be known, because the host is not on a network of ours.
-func (a *access) neighbour(from netip.Addr) (config.MAC, error) {
-	m, err := a.look(from)
+// neighbour is the hardware address behind the address of who asks; "" where it cannot be known: he does not answer, or, unless near, is not on a
+// network of ours.
+func (a *access) neighbour(q ask) (m config.MAC, near bool, err error) {
+	// Over TCP he has received what we sent. By UDP anybody can have asked, and what the kernel knew may be long over.
+	old := q.protocol == "http"
+	m, near, err = a.look(q.from, old)
 	if m != "" || err != nil {
-		return m, err
+		return m, near, err
 	}
-	// Who asks by UDP may not have been asked for his hardware address yet. A packet that nobody waits for has the kernel do so.
-	a.o.Knock(from)
+	if near {
+		err = a.o.Ask(q.from)
+	} else {
+		// He may not have been asked for his hardware address yet. A packet that nobody waits for has the kernel do so.
+		a.o.Knock(q.from)
+	}
 	for range knockLooks {
-		time.Sleep(knockEvery)
-		if m, err = a.look(from); m != "" || err != nil {
-			return m, err
+		if err != nil {
+			return "", near, err
 		}
+		time.Sleep(knockEvery)
+		var seen bool
+		if m, seen, err = a.look(q.from, old); m != "" {
+			return m, true, nil
+		}
+		near = near || seen
 	}
-	return "", nil
+	return "", near, err
 }
 
 const (
@@ -221,19 +234,24 @@ const (
 	knockLooks = 25
 )
 
-func (a *access) look(from netip.Addr) (config.MAC, error) {
+// look is what the kernel knows of an address; near: it knows that the host is on a network of ours. old takes what it knew a while ago, too.
+func (a *access) look(from netip.Addr, old bool) (m config.MAC, near bool, err error) {
 	list, err := a.o.Neighbours()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	for _, n := range list {
-		if n.Address == from && n.MAC != "" && n.State != status.NeighbourAsked && n.State != status.NeighbourSilent {
+		if n.Address != from {
+			continue
+		}
+		near = true
+		if n.MAC != "" && (n.State == status.NeighbourReachable || n.State == status.NeighbourFixed || old && n.State == status.NeighbourStale) {
 			if m, ok := parseMAC(n.MAC); ok {
-				return m, nil
+				return m, true, nil
 			}
 		}
 	}
-	return "", nil
+	return "", near, nil
 }
 
 // parseMAC reads twelve hex digits, with colons between them or without.

@@ -164,7 +164,7 @@ func inLAN(t *testing.T) {
 	kept := func(string) ([]byte, error) { return nil, nil }
 	s := New(Options{
 		Log: slog.New(slog.DiscardHandler), Health: alarms, Config: func() *config.Config { return cfg }, Sealed: func(config.Secret) bool { return false },
-		Neighbours: network.Neighbours, Root: func() (*x509.Certificate, error) { return nil, fs.ErrNotExist }, Transport: func() http.RoundTripper { return nil },
+		Neighbours: network.Neighbours, Ask: network.AskNeighbour, Root: func() (*x509.Certificate, error) { return nil, fs.ErrNotExist }, Transport: func() http.RoundTripper { return nil },
 		Load: func(func([]byte) error) error { return nil }, Save: func([]byte) error { return nil }, LoadTemplate: kept,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

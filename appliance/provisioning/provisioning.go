@@ -52,7 +52,8 @@ type Options struct {
 	SaveTemplate  func(name string, text []byte) error
 	EraseTemplate func(name string) error
 
-	Knock func(netip.Addr) // has the kernel ask a host for its hardware address; nil: by a packet to a port where nobody waits
+	Ask   func(netip.Addr) error // has the kernel ask a neighbour for its hardware address again, see Neighbours
+	Knock func(netip.Addr)       // has the kernel ask a host for its hardware address; nil: by a packet to a port where nobody waits
 }
 
 const (

@@ -92,9 +92,11 @@ type bench struct {
 	templates map[string][]byte
 	saved     []byte
 
-	mu   sync.Mutex
-	arp  map[netip.Addr]string
-	root *x509.Certificate
+	mu     sync.Mutex
+	arp    map[netip.Addr]string
+	states map[netip.Addr]status.NeighbourState // reachable, if none is here
+	ask    func(netip.Addr)                     // what comes of a question; nil: nothing
+	root   *x509.Certificate
 }
 
 func newBench(t *testing.T) *bench {
@@ -113,7 +115,11 @@ func (b *bench) begin() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			for a, m := range b.arp {
-				list = append(list, status.Neighbour{Address: a, MAC: m, State: status.NeighbourReachable})
+				state, other := b.states[a]
+				if !other {
+					state = status.NeighbourReachable
+				}
+				list = append(list, status.Neighbour{Address: a, MAC: m, State: state})
 			}
 			return list, nil
 		},
@@ -133,8 +139,14 @@ func (b *bench) begin() {
 		LoadTemplate:  func(name string) ([]byte, error) { return b.templates[name], nil },
 		SaveTemplate:  func(name string, text []byte) error { b.templates[name] = text; return nil },
 		EraseTemplate: func(name string) error { delete(b.templates, name); return nil },
-		Knock:         func(netip.Addr) {},
-		Transport:     func() http.RoundTripper { return http.DefaultTransport },
+		Ask: func(a netip.Addr) error {
+			if b.ask != nil {
+				b.ask(a)
+			}
+			return nil
+		},
+		Knock:     func(netip.Addr) {},
+		Transport: func() http.RoundTripper { return http.DefaultTransport },
 	})
 }
 
@@ -353,6 +365,39 @@ func TestGuesses(t *testing.T) {
 		if list := b.Bans(); len(list) != 0 {
 			t.Errorf("bans: %+v", list)
 		}
+	})
+}
+
+// Somebody has the address of a phone that is off, and not its hardware address. By UDP he can ask without answering the box's question for it, until
+// the file is on its way.
+func TestTheAddressOfAPhoneThatIsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.cfg.Provisioning[0].Phones[1].Address = config.ACLHost{Prefix: netip.MustParsePrefix("10.108.2.22/32")}
+		b.states = map[netip.Addr]status.NeighbourState{}
+		tftp := func(why string, want bool) {
+			t.Helper()
+			if text, ok := b.byTFTP(t.Context(), socket{service: "PROV", at: local, local: local}, "0004139922ff.xml", addr(22)); ok != want {
+				t.Errorf("%s: %t\n%s", why, ok, text)
+			}
+		}
+		becomes := func(s status.NeighbourState, m string) func(netip.Addr) {
+			return func(a netip.Addr) { b.states[a], b.arp[a] = s, m }
+		}
+		b.states[addr(22)], b.ask = status.NeighbourStale, becomes(status.NeighbourReachable, "02:00:00:00:00:66")
+		tftp("another device answers", false)
+		b.states[addr(22)], b.arp[addr(22)], b.ask = status.NeighbourStale, bernd.String(), becomes(status.NeighbourSilent, "")
+		tftp("nobody answers", false)
+		tftp("nobody has answered", false)
+		b.want(404, addr(22), "/0004139922ff.xml")
+		if x := b.Status().Services[0].Phones[1]; x.Why != errUnseen.Error() {
+			t.Errorf("%+v", x)
+		}
+		b.states[addr(22)], b.arp[addr(22)], b.ask = status.NeighbourStale, bernd.String(), nil
+		tftp("nothing is new", false)
+		b.want(200, addr(22), "/0004139922ff.xml") // over TCP it has answered
+		b.ask = becomes(status.NeighbourReachable, bernd.String())
+		tftp("the phone answers", true)
 	})
 }
 

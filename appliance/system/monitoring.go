@@ -89,7 +89,7 @@ func (s *System) newPage() *webserver.Server {
 // newProvisioning makes what phones fetch their settings from.
 func (s *System) newProvisioning() *provisioning.Server {
 	return provisioning.New(provisioning.Options{
-		Log: s.log, Health: &s.health, Config: s.effective.Load, Sealed: check.Sealed, Neighbours: s.net.Neighbours,
+		Log: s.log, Health: &s.health, Config: s.effective.Load, Sealed: check.Sealed, Neighbours: s.net.Neighbours, Ask: s.net.AskNeighbour,
 		Root: func() (*x509.Certificate, error) {
 			chain, err := s.store.Certificates(pki.InternalName)
 			if err != nil {
