@@ -22,6 +22,8 @@ import (
 // flowTimer is how long a phone may be silent on its connection (RFC 5626 4.4.1); its keep-alives come before.
 const flowTimer = 120 * time.Second
 
+const notOpen = "No phone may register as this identity"
+
 // registered answers a REGISTER, in a read loop.
 func (r *Registrar) registered(q *sipgw.ServerRequest) {
 	a, fresh, fault := r.register(q.Interface, q.Request, q.Arrival(), time.Now())
@@ -29,6 +31,9 @@ func (r *Registrar) registered(q *sipgw.ServerRequest) {
 		fault = &sipmsg.Fault{Code: 200, Headers: r.bindings(a, q.Request, q.Arrival().Flow.Reliable(), time.Now())}
 	}
 	h := fault.Headers
+	if fault.Code == 404 || fault.Reason == notOpen {
+		r.often.Log(slog.LevelInfo, "phone refused", q.Arrival().Source.Addr().String(), fault.Reason, "peer", q.Arrival().Source, "code", fault.Code, "err", fault.Reason)
+	}
 	if fault.Reason != "" {
 		h = append(h, sipmsg.Header{Name: "Warning", Value: "399 " + sipmsg.JoinHostPort(q.Arrival().Local.Addr().String(), 0) + " " + sipmsg.Quote(fault.Reason)})
 	}
@@ -59,12 +64,12 @@ func (r *Registrar) register(i *config.SIPInterface, req *sipmsg.Request, from s
 		return a, false, fault
 	}
 	if who == nil {
-		return a, false, &sipmsg.Fault{Code: 404}
+		return a, false, &sipmsg.Fault{Code: 404, Reason: "There is no such identity"}
 	}
 	a = aor{l.Name, who.Name}
 	f, ok := open(r.cfg, a)
 	if !ok {
-		return a, false, &sipmsg.Fault{Code: 403, Reason: "No phone may register as this identity"}
+		return a, false, &sipmsg.Fault{Code: 403, Reason: notOpen}
 	}
 	list, all, fault := wishes(req, f.Inbound, at.Transport.Secure(), brief)
 	if fault != nil {

@@ -315,3 +315,21 @@ func TestPhonesOfTwoNetworks(t *testing.T) {
 		}
 	})
 }
+
+// A phone that has another domain, or is an identity that there is not, asks for ever: one line says why.
+func TestWhatAPhoneCannotMendIsInTheLogOnce(t *testing.T) {
+	onPaper(t, nil, func(b *box) {
+		p := b.phone("10.108.2.52:5060", "22", "other")
+		for range 3 {
+			p.send("REGISTER", "sip:10.108.2.1", "sip:22@elsewhere.example", "Contact: <sip:x@y>\n")
+			p.send("REGISTER", "sip:10.108.2.1", "sip:29@10.108.2.1", "Contact: <sip:x@y>\n")
+			p.send("REGISTER", "sip:10.108.2.1", "sip:25@10.108.2.1", "Contact: <sip:x@y>\n")
+		}
+		said := b.log.take()
+		for _, why := range []string{"Domain unknown here", "There is no such identity"} {
+			if strings.Count(said, "code=404 err=\""+why) != 1 {
+				t.Errorf("%s is not there once:\n%s", why, said)
+			}
+		}
+	})
+}
