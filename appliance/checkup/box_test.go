@@ -314,6 +314,19 @@ func TestClockAndLicenses(t *testing.T) {
 	if x := outcomeOf(t, f, "licenses"); x.State != status.CheckFailed || !strings.Contains(x.Problem, "all 4 licenses sip-sessions") || !strings.Contains(x.Advice, "-MaxConcurrentSessions 2") {
 		t.Errorf("%+v", x)
 	}
+	f.licenses.Pools[0] = status.Pool{Name: "sip-sessions", Total: 4, Free: 4}
+	f.licenses.Peaks, f.licenses.Features = nil, []status.Feature{{Name: status.PhonesFeature}}
+	if x := outcomeOf(t, f, "licenses"); x.State != status.CheckOK {
+		t.Errorf("without phones: %+v", x)
+	}
+	f.cfg.CS[0].Interfaces = append(f.cfg.CS[0].Interfaces, &config.SIPInterface{Name: "PHONES", Phones: config.Ref[config.Config, config.LocationService]{Name: "LS"}})
+	if x := outcomeOf(t, f, "licenses"); x.State != status.CheckFailed || !strings.Contains(x.Problem, "sip-registrar is missing: no phone can register") {
+		t.Errorf("%+v", x)
+	}
+	f.licenses.Features[0].Enabled = true
+	if x := outcomeOf(t, f, "licenses"); x.State != status.CheckOK {
+		t.Errorf("with the license: %+v", x)
+	}
 }
 
 func TestCAARecords(t *testing.T) {

@@ -36,6 +36,12 @@ func checkLicenses(_ context.Context, s *survey, _ subject) finding {
 			f = f.warns("%s of %s were refused since the start, as all were in use", plural.Of(p.Refused, "request"), p.Name)
 		}
 	}
+	phones := slices.ContainsFunc(s.cfg.CS, func(c *config.Switch) bool {
+		return slices.ContainsFunc(c.Interfaces, func(i *config.SIPInterface) bool { return !i.Phones.IsZero() })
+	})
+	if phones && slices.ContainsFunc(l.Features, func(x status.Feature) bool { return x.Name == status.PhonesFeature && !x.Enabled }) {
+		f = f.fails("the license %s is missing: no phone can register", status.PhonesFeature)
+	}
 	f = f.saw("for the tenant: MaxConcurrentSessions %d", sessions)
 	f.minor = false // one cure for all
 	return f.by("Install more licenses (`install license KEY`; `show system licenses` has the serial number to order them with), or wait until calls end. The tenant's administrator: `Set-CsOnlinePSTNGateway -Identity NAME -MaxConcurrentSessions %d` has Teams use another trunk beyond that.", sessions)

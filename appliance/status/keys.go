@@ -159,6 +159,9 @@ const (
 	ChannelPool = "srtp-channels" // a leg with SRTP takes one
 )
 
+// PhonesFeature is the feature without which no phone registers.
+const PhonesFeature = "sip-registrar"
+
 // Pool is one counted pool: BuiltIn + Installed + Leased = Total = Alloc + Free. Leased counts keys with an expiry date. Free is never
 // negative: calls that are up when a license expires go on.
 type Pool struct {
