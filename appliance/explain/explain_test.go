@@ -199,3 +199,14 @@ func TestWhichCallsCountAsFailed(t *testing.T) {
 		}
 	}
 }
+
+// The interface of two phones is one: the voice of each says whose it is.
+func TestTheVoiceOfTwoPhonesSaysWhoseItIs(t *testing.T) {
+	r := status.Record{Started: noon, Connected: noon.Add(time.Second), Ended: noon.Add(time.Minute), From: "if_phones", To: "if_phones", By: status.ByCaller, Code: 200,
+		Media: []status.RecordMedia{{Side: status.ByCaller, Codec: "PCMA/8000", Media: status.Media{Received: 2950}}, {Side: status.ByCallee, Codec: "PCMA/8000"}}}
+	for _, want := range []string{"From the caller (if_phones): PCMA", "From the callee (if_phones): nothing"} {
+		if got := text(r); !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %s", want, got)
+		}
+	}
+}

@@ -16,9 +16,12 @@ func (x *explanation) voice() {
 		return
 	}
 	for n, m := range r.Media {
-		from := r.From
+		from, side := r.From, "the caller"
 		if m.Side == status.ByCallee || m.Side == "" && n > 0 {
-			from = known(r.To, "the callee")
+			from, side = known(r.To, "the callee"), "the callee"
+		}
+		if r.From == r.To { // two phones: the interface does not say which
+			from = side + " (" + from + ")"
 		}
 		x.say(Voice, "From %s: %s", from, stream(m))
 		if m.SilentS > 0 {
