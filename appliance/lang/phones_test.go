@@ -235,6 +235,7 @@ location-service LS_SLIPS
       authenticate none
     registration inbound
   identity 74 inherits BARE
+  identity 77
   identity 75
     registration inbound
   identity 76
@@ -245,6 +246,12 @@ authentication-service AUTH
   username 74 password zB7-kw2Rt8
   username 75 password zB7-kw2Rt7
   username 76 password 76
+provisioning-service ELSEWHERE
+  bind ipaddress ROUTER LANN LAN
+  protocol http 8083
+  use location-service LS_SLIPS
+  administrator-password "a b"
+  no shutdown
 provisioning-service EMPTY
   no shutdown
 provisioning-service SLIPS
@@ -326,7 +333,7 @@ func TestPhonesAreRestartedAndForgotten(t *testing.T) {
 	s := &Session{Class: config.Administrator, Mode: []string{"enable"}, User: "anna"}
 	for line, want := range map[string]string{
 		"phone restart 21":                 "21 at 10.108.2.51:5062/udp (Yealink SIP-T46S 66.86.0.15) has taken it (200)\n",
-		"phone restart +4972115104221":     "21 at 10.108.2.60:41000/tls may not start again: no answer\\x0a> reload\n% not every phone starts again\n",
+		"phone restart +4972115104221":     "21 at 10.108.2.60:41000/tls has not taken it: no answer\\x0a> reload\n% not every phone starts again\n",
 		"phone restart 99":                 "% no phone of 99 has registered\n",
 		"clear sip binding 21":             "2 phones forgotten\n",
 		"clear sip binding +4972115104221": "2 phones forgotten\n",
@@ -354,7 +361,7 @@ func TestPhonesAreRestartedAndForgotten(t *testing.T) {
 	}
 }
 
-// The first example of docs/phones.md is one that can be pasted: it makes phones ring, and show config problems has nothing against it.
+// The examples of docs/phones.md can be pasted one after the other: they make phones ring, and show config problems has nothing against them.
 func TestTheExampleForTheFirstPhone(t *testing.T) {
 	text, err := os.ReadFile("../../docs/phones.md")
 	if err != nil {
@@ -375,5 +382,22 @@ func TestTheExampleForTheFirstPhone(t *testing.T) {
 	}
 	if cfg := c.box.cfg; len(cfg.Location) != 1 || len(cfg.Location[0].Identities) != 2 || cfg.CS[0].Interfaces[1].Phones.In(cfg) != cfg.Location[0] {
 		t.Errorf("the example makes no phones:\n%s", c.lang.Print(cfg, false))
+	}
+	_, settings, _ := strings.Cut(string(text), "\n```\nprovisioning-service ")
+	settings, _, _ = strings.Cut(settings, "\n```\n")
+	_, gone, _ := strings.Cut(string(text), "\n## When the PBX or Teams is gone\n")
+	_, gone, _ = strings.Cut(gone, "\n    context cs SWITCH\n")
+	gone, _, _ = strings.Cut(gone, "\n\n")
+	teams := "\n    interface sip if_sip_teams\n      bind context sip-gateway PBX\n      remote 10.108.2.101\n      trust remote\n      route call dest-service PHONES\n"
+	for line := range strings.Lines("end\nconfigure\nprovisioning-service " + settings + "\nend\nconfigure\ncontext cs SWITCH" + teams + "exit\n" + gone) {
+		if out := c.types(line); strings.Contains(out, "% ") {
+			t.Errorf("%s says %s", line, out)
+		}
+	}
+	if said := c.lang.Check(c.box.cfg, check.Env{}); len(said) > 0 {
+		t.Errorf("the examples of settings and of survival have problems:\n%s", problemLines(said))
+	}
+	if cfg := c.box.cfg; len(cfg.Provisioning) != 1 || len(cfg.Provisioning[0].Phones) != 3 || len(cfg.CS[0].Survivals) != 2 {
+		t.Errorf("the examples are not all there:\n%s", c.lang.Print(cfg, false))
 	}
 }

@@ -75,7 +75,7 @@ func (pg Page) PhoneRestarts(list []status.PhoneRestart) {
 		}
 		switch {
 		case p.Error != "":
-			pg.Folded("", fmt.Sprintf("%s may not start again: %s", phone, p.Error))
+			pg.Folded("", fmt.Sprintf("%s has not taken it: %s", phone, p.Error))
 		default:
 			pg.Folded("", fmt.Sprintf("%s has taken it (%d)", phone, p.Code))
 		}

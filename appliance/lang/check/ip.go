@@ -37,6 +37,9 @@ func checkBinds(c *checker) {
 			c.missing(w, "address of interface "+x.Name, i.Bind.Address, defined)
 		}
 	}
+	for _, p := range c.cfg.Provisioning {
+		c.ipInterface(c.at(p, "Bind"), p.Bind.Context, p.Bind.Interface)
+	}
 }
 
 // ipInterface checks that an interface exists in its context; a missing context has been reported with its own name.

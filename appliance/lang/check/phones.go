@@ -22,6 +22,9 @@ func checkPhones(c *checker) {
 			c.lifetimes(i.Inbound)
 			f, _ := l.Settings(i.Name)
 			if f.Inbound == nil {
+				if i.Inherits.IsZero() && f.Registration == nil && takesPhones(l) {
+					c.groupless(l, i, c.at(l, "Identities", n))
+				}
 				continue
 			}
 			if f.AuthInbound == nil && i.Inbound != nil {
@@ -37,6 +40,15 @@ func checkPhones(c *checker) {
 			c.phoneService(s, p)
 		}
 	}
+}
+
+// groupless reports an identity beside those of phones that neither says itself that phones register as it, nor has a group that could.
+func (c *checker) groupless(l *config.LocationService, i *config.Identity, w Where) {
+	p := Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: "no phone can register as identity " + i.Name + ": it has no registration inbound, and no identity-group"}
+	if with := slices.DeleteFunc(slices.Clone(l.Groups), func(g *config.IdentityGroup) bool { return g.Inbound == nil }); len(with) == 1 {
+		p.FixPath, p.Fix = w.Path, "identity "+cli.Quote(i.Name)+" inherits "+cli.Quote(with[0].Name)
+	}
+	c.problems = append(c.problems, p)
 }
 
 // heirs reports whether an identity has its registration and its accounts from g.

@@ -84,7 +84,7 @@ var topics = map[string]string{
 	"console":             "Command-line sessions",
 	"call-reroute":        "Redirects (3xx)",
 	"call-transfer":       "Transfers (REFER)",
-	"clear":               "End calls, or lift bans",
+	"clear":               "End calls, lift bans, or forget where phones are",
 	"clock":               "Time and time zone",
 	"context":             "IP, call routing, or a SIP gateway",
 	"copy":                "Copy a configuration",
