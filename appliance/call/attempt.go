@@ -208,7 +208,7 @@ func (c *call) answerCaller() error {
 	c.decided()
 	c.record.Connected = time.Now()
 	c.record.Talk()
-	c.record.Attempt(status.Answered, "")
+	c.record.Answers(c.b.leg.Info())
 	c.a.leg.Answer(body)
 	c.log.Info("connected", "if", c.b.iface.ID())
 	c.releaseChannel()

@@ -313,7 +313,7 @@ func (c *call) transferred() {
 	c.stopTone(t)
 	c.transfer = nil
 	t.notify(200)
-	c.record.Attempt(status.Answered, "")
+	c.record.Answers(t.next.leg.Info())
 	c.record.Transfers++
 	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
 	c.urgent = c.urgent || t.urgent

@@ -88,6 +88,12 @@ func (r *Record) Sent(i sipgw.LegInfo) {
 	r.Dialog(i.CallID)
 }
 
+// Answers notes which peer of the destination has answered: of several phones that rang, one.
+func (r *Record) Answers(i sipgw.LegInfo) {
+	r.last().Peer = i.Peer
+	r.Attempt(status.Answered, "")
+}
+
 // Dialog tells that there is a dialog of the call.
 func (r *Record) Dialog(callID string) {
 	if r.leg != nil {

@@ -126,6 +126,9 @@ func (l *Leg) finish() {
 // Info tells about the leg. It may be called from any goroutine.
 func (l *Leg) Info() LegInfo { return l.info }
 
+// named is how a peer is shown.
+func named(t siptransport.Target) string { return t.String() + "/" + t.Transport.String() }
+
 // begin fills in what others may ask, before they know the leg.
 func (l *Leg) begin(peer string) {
 	l.info = LegInfo{CallID: l.callID, Interface: l.iface.ID(), Peer: peer}

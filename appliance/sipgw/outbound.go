@@ -126,7 +126,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	if len(r.Targets) > 0 {
 		to = l.target0(r)
 	}
-	l.begin(to.String() + "/" + to.Transport.String())
+	l.begin(named(to))
 	if !g.legs.Add(l.callID, l.localTag, l) {
 		l.state = legOver
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})

@@ -92,6 +92,7 @@ func (l *Leg) phoneResult(out *outbound, n int, res *sipmsg.Response, err error)
 	case siptx.Accepted:
 		out.tx = a.tx
 		l.become(&a.dialog)
+		l.info.Peer = named(a.phone.Target()) // not that of the first phone any more
 		l.outline.Phones(siptransport.Origin{Transport: a.transport, Addr: a.phone.Addr.Addr()})
 		l.outline.AnsweredBy(a.phone.Addr.Addr())
 		l.inviteOK(out, res, &a.dialog)
