@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/netip"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -107,6 +108,57 @@ func call(t *testing.T, afterCut bool, dial, wait func(context.Context) (*lab.Ca
 	}
 }
 
+// aPhone may register with the box, for which the reference configuration gets these lines.
+const aPhone = `
+configure
+location-service PHONES
+  domain 1 192.168.1.1
+  identity 21
+    authentication inbound
+      authenticate none
+    registration inbound
+context cs SWITCH
+  interface sip if_phones
+    bind context sip-gateway gw_sip_lan_5060
+    use location-service PHONES
+    route call dest-service hg_microsoft-directrouting
+    trust 192.168.1.30/32
+end
+`
+
+// register registers that phone, which is at 192.168.1.30.
+func register(t *testing.T, w *lab.World) {
+	t.Helper()
+	host, err := w.Host("phone", netip.MustParseAddr("192.168.1.30"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := host.ListenPacket(t.Context(), "udp", "192.168.1.30:5060")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	box := net.UDPAddrFromAddrPort(netip.AddrPortFrom(lab.BoxLAN, 5060))
+	answer := make([]byte, 1500)
+	for range 20 { // a datagram may be lost
+		if _, err := c.WriteTo([]byte("REGISTER sip:192.168.1.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.1.30:5060;branch=z9hG4bKone\r\nMax-Forwards: 70\r\n"+
+			"From: <sip:21@192.168.1.1>;tag=a\r\nTo: <sip:21@192.168.1.1>\r\nCall-ID: phone\r\nCSeq: 1 REGISTER\r\n"+
+			"Contact: <sip:21@192.168.1.30:5060>\r\nExpires: 3600\r\nContent-Length: 0\r\n\r\n"), box); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(patience / 20))
+		n, _, err := c.ReadFrom(answer)
+		if err != nil {
+			continue
+		}
+		if got := string(answer[:n]); !strings.HasPrefix(got, "SIP/2.0 200 ") {
+			t.Fatalf("the phone's REGISTER gets\n%s", got)
+		}
+		return
+	}
+	t.Fatal("the phone's REGISTER gets no answer")
+}
+
 // The whole way of a box: out of the emulator's reset with an empty data partition and a clock in 1970, configured over the serial
 // line between a simulated STARFACE and a simulated Teams, calls in both directions; saved, unplugged, and everything there again.
 func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
@@ -140,12 +192,12 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 		t.Errorf("the clock stands before the build:\n%s", c)
 	}
 	world.NTP.SetSilent(true)
-	text, err := world.Paste(lab.Setup{Sessions: 20, Channels: 20})
+	text, err := world.Paste(lab.Setup{Registrar: true, Sessions: 20, Channels: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// As a terminal program pastes a file: without a look at what comes back.
-	io.WriteString(e.keys, strings.ReplaceAll(text, "\n", "\r"))
+	io.WriteString(e.keys, strings.ReplaceAll(text+aPhone, "\n", "\r"))
 	text = e.until(`\n.*\d+ errors, .*\n[^\n]*#$`)
 	if !strings.Contains(text, "\n0 errors, ") {
 		t.Errorf("the paste left errors:\n%s", text)
@@ -189,9 +241,12 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 			world.Teams.NextCall, lab.TeamsTone, lab.StarfaceTone)
 		e.again("show log 200", "media ports share a socket") // the image's kernel lets sbcd steer them
 	}
+	register(t, world)
+	registered := time.Now()
 	everything(false)
 	running := e.run("show running-config")
 	e.run("copy running-config startup-config")
+	time.Sleep(time.Until(registered.Add(45 * time.Second))) // the phone is kept within 30 s, and nothing tells when
 	e.powerOff()
 
 	cut := time.Now()
@@ -199,6 +254,8 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 	quiet(t, e.until(prompt))
 	e.run("no terminal more")
 	startsAt(e, cut.Add(-10*time.Minute)) // it was right before the power went, although for less than an hour
+	e.run("enable")
+	e.again("show sip bindings", `\b21\b.*192\.168\.1\.30`)
 	everything(true)
 	if again := e.run("show running-config"); again != running {
 		t.Errorf("saved:\n%s\nand after the power cut:\n%s", running, again)
