@@ -145,7 +145,7 @@ func TestLinphonePicksUp(t *testing.T) {
 func TestMessagesWait(t *testing.T) {
 	t.Parallel()
 	s := office(t, 40)
-	s.baresip("21@192.168.1.1", "module_app mwi.so")
+	s.baresip("21@192.168.1.1", "module mwi.so") // as a module it is loaded first: see package events
 	s.registered("21", "udp")
 	s.says(s.dir, "baresip", "subscribing to messages")
 	conn, err := s.world.LAN.ListenPacket(s.ctx, "udp4", netip.AddrPortFrom(lab.StarfaceAddr, 5090).String())

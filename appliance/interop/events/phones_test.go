@@ -131,10 +131,12 @@ func (d *desks) baresipDesk() *exec.Cmd {
 	if err != nil {
 		d.Fatalf("%v: install Debian's package baresip-core", err)
 	}
+	// mwi.so is a `module`, which is loaded before the others: a millisecond later it goes through its subscriptions, adding one for each that it
+	// finds. It never ends if the phone has registered by then.
 	for name, text := range map[string]string{
 		"contacts": fmt.Sprintf("\"Ben\" <sip:22@127.0.0.1:%d>;presence=p2p\n", d.box),
 		"accounts": fmt.Sprintf("<sip:21@127.0.0.1:%d>;auth_pass=hush;mwi=yes;regint=60;pubint=0\n", d.box),
-		"config": fmt.Sprintf("poll_method epoll\nsip_listen 127.0.0.2:%d\nmodule_path /usr/lib/baresip/modules\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n",
+		"config": fmt.Sprintf("poll_method epoll\nsip_listen 127.0.0.2:%d\nmodule_path /usr/lib/baresip/modules\nmodule mwi.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app contact.so\nmodule_app presence.so\n",
 			d.phone),
 	} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
