@@ -6,6 +6,7 @@ package handset
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"viaduct/appliance/printable"
 )
@@ -25,18 +26,23 @@ func (d Device) String() string {
 // forms are those of HTTP and of SIP, which makers write alike: "Yealink SIP-T46S 66.86.0.15 00:15:65:00:00:01",
 // "Mozilla/4.0 (compatible; snomD735-SIP 10.1.64.14 2010.12 000413000001)", "snomD735/10.1.64.14", "Gigaset N670 IP PRO/83.V2.48.0+build.1;7C2F80000001",
 // "PolycomVVX-VVX_411-UA/5.9.5", "FileTransport PolycomVVX-VVX_411-UA/5.9.5", "AUDC-IPPhone/3.4.6.537 (430HD; ...)", "Cisco/CP-8841-3PCC",
-// "Grandstream GXP2170 1.0.11.35".
-var forms = []struct {
+// "Grandstream GXP2170 1.0.11.35". They are compiled when the first phone is looked at: a start without phones does not wait for them.
+var forms = sync.OnceValue(func() []form {
+	return []form{
+		{"Yealink", regexp.MustCompile(`(?i)^yealink[ -](?:SIP(?: VP)?-)?(?P<model>[\w-]+)(?: (?P<firmware>\d[\w.]*))?`)},
+		{"Snom", regexp.MustCompile(`(?i)(?:^|[ ;(])snom ?(?P<model>[a-z]{0,2}\d{1,4}\w{0,3})(?:-SIP)?(?:[ /](?P<firmware>\d[\w.]*))?`)},
+		{"Gigaset", regexp.MustCompile(`(?i)^"?(?:gigaset )?(?P<model>[NC]\d{3}[\w ]*?)(?:/(?P<firmware>[\w.]+))?(?:[+;"]|$)`)},
+		{"Poly", regexp.MustCompile(`(?i)(?:^|FileTransport )Poly(?:com)?\w*-(?P<model>\w+)-UA/(?P<firmware>\d[\w.]*)`)},
+		{"AudioCodes", regexp.MustCompile(`(?i)^AUDC-IPPhone(?:-(?P<model>\w+))?/(?P<firmware>[\w.]+)`)},
+		{"Cisco", regexp.MustCompile(`(?i)^Cisco[/-](?P<model>CP-\w+(?:-3PCC)?)(?:[/-](?P<firmware>\d[\w.-]*))?`)},
+		{"Grandstream", regexp.MustCompile(`(?i)^Grandstream (?P<model>\w+)(?: (?P<firmware>\d[\w.]*))?`)},
+	}
+})
+
+// form is how a maker writes.
+type form struct {
 	maker string
 	form  *regexp.Regexp
-}{
-	{"Yealink", regexp.MustCompile(`(?i)^yealink[ -](?:SIP(?: VP)?-)?(?P<model>[\w-]+)(?: (?P<firmware>\d[\w.]*))?`)},
-	{"Snom", regexp.MustCompile(`(?i)(?:^|[ ;(])snom ?(?P<model>[a-z]{0,2}\d{1,4}\w{0,3})(?:-SIP)?(?:[ /](?P<firmware>\d[\w.]*))?`)},
-	{"Gigaset", regexp.MustCompile(`(?i)^"?(?:gigaset )?(?P<model>[NC]\d{3}[\w ]*?)(?:/(?P<firmware>[\w.]+))?(?:[+;"]|$)`)},
-	{"Poly", regexp.MustCompile(`(?i)(?:^|FileTransport )Poly(?:com)?\w*-(?P<model>\w+)-UA/(?P<firmware>\d[\w.]*)`)},
-	{"AudioCodes", regexp.MustCompile(`(?i)^AUDC-IPPhone(?:-(?P<model>\w+))?/(?P<firmware>[\w.]+)`)},
-	{"Cisco", regexp.MustCompile(`(?i)^Cisco[/-](?P<model>CP-\w+(?:-3PCC)?)(?:[/-](?P<firmware>\d[\w.-]*))?`)},
-	{"Grandstream", regexp.MustCompile(`(?i)^Grandstream (?P<model>\w+)(?: (?P<firmware>\d[\w.]*))?`)},
 }
 
 // longest is how much of a User-Agent is looked at.
@@ -45,7 +51,7 @@ const longest = 256
 // Identify reads a User-Agent of HTTP or SIP. A zero Device is of none that is known here.
 func Identify(userAgent string) Device {
 	userAgent = strings.TrimSpace(userAgent[:min(len(userAgent), longest)])
-	for _, f := range forms {
+	for _, f := range forms() {
 		m := f.form.FindStringSubmatch(userAgent)
 		if m == nil {
 			continue

@@ -44,11 +44,6 @@ type own struct {
 func newTemplates(o Options) *templates {
 	t := &templates{o: o, built: map[string]*layout{}, own: map[string]own{}}
 	for _, name := range TemplateNames {
-		parsed, err := parsed(name, builtInText(name))
-		if err != nil {
-			panic("provisioning: built-in template: " + err.Error()) // the tests use each
-		}
-		t.built[name] = parsed
 		text, err := o.LoadTemplate(name)
 		if err == nil && text == nil {
 			continue
@@ -64,6 +59,18 @@ func newTemplates(o Options) *templates {
 	}
 	t.tell()
 	return t
+}
+
+// builtIn is a built-in template, read when it is first used. The caller holds the lock.
+func (t *templates) builtIn(name string) *layout {
+	if t.built[name] == nil {
+		l, err := parsed(name, builtInText(name))
+		if err != nil {
+			panic("provisioning: built-in template: " + err.Error()) // the tests use each
+		}
+		t.built[name] = l
+	}
+	return t.built[name]
 }
 
 func builtInText(name string) string {
@@ -141,7 +148,7 @@ func (t *templates) fill(name string, v Values) ([]byte, error) {
 		t.own[name] = x
 		t.tell()
 	}
-	return filled(t.built[name], name, v)
+	return filled(t.builtIn(name), name, v)
 }
 
 // checked reads a template and tries it with phones of every kind.

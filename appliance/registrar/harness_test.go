@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +20,7 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 
 	"github.com/icholy/digest"
 )
@@ -239,7 +239,7 @@ func (b *box) start() {
 			defer b.coming.Unlock()
 			b.came = append(b.came, location+"/"+identity)
 		}})
-	b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Network: b.paper}, Phones: b.reg,
+	b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Network: b.paper}, Phones: b.reg,
 		OnInvite: func(i *sipgw.Incoming) { b.calls = append(b.calls, i.Identity); i.Leg.Reject(603, "") }})
 	b.reg.Attach(b.stack)
 	b.stack.Handle("SUBSCRIBE", func(r *sipgw.ServerRequest) { r.Respond(202) })
@@ -253,17 +253,6 @@ func (b *box) start() {
 	group.Go(func() { b.reg.Run(ctx) })
 	b.stop = func() { cancel(); group.Wait() }
 }
-
-type literals struct{}
-
-func (literals) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
-	a, err := netip.ParseAddr(host)
-	return []netip.Addr{a}, err
-}
-func (literals) LookupSRV(context.Context, string, string, string) ([]*net.SRV, error) {
-	return nil, errors.New("no such name")
-}
-func (literals) Cached(string) []netip.Addr { return nil }
 
 // phone is a telephone at an address.
 type phone struct {

@@ -2,7 +2,6 @@ package sipevent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,21 +17,9 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 	"viaduct/appliance/status"
 )
-
-// literals is a resolver that knows addresses only.
-type literals struct{}
-
-func (literals) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
-	a, err := netip.ParseAddr(host)
-	return []netip.Addr{a}, err
-}
-
-func (literals) LookupSRV(context.Context, string, string, string) ([]*net.SRV, error) {
-	return nil, errors.New("no such name")
-}
-func (literals) Cached(string) []netip.Addr { return nil }
 
 // paper is a network of paper with one UDP socket: what the box sends is kept, what peers say is put in by the test.
 type paper struct {
@@ -158,7 +145,7 @@ func onPaper(t *testing.T, change func(*config.Config, *config.SIPInterface), f 
 			change(b.cfg, i)
 		}
 		log := slog.New(slog.NewTextHandler(&b.log, nil))
-		b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Network: b.paper}, Phones: b})
+		b.stack = sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Network: b.paper}, Phones: b})
 		b.agent = New(b.stack, Options{Log: log, Phones: b, Line: func(l Line) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

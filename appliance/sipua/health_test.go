@@ -10,12 +10,13 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 	"viaduct/appliance/status"
 )
 
 // No call for the time of Retry-After (teams.md A.30), but an urgent one.
 func TestPeerThatSays503IsLeftAlone(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		invite := b.invite("", false)[0]
 		b.put(reply(invite, "503 Service Unavailable", "Retry-After: 1\n"))
 		b.one("ACK ")
@@ -42,7 +43,7 @@ func TestPeerThatSays503IsLeftAlone(t *testing.T) {
 }
 
 func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		b.invite("", false)
 		time.Sleep(transactionTimeout)
 		if e := want[sipgw.Failed](t, b.call); e.Code != 408 || !e.Local || b.a.available("pbx") {
@@ -54,7 +55,7 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 		}
 	})
 	t.Run("but not where it has answered others meanwhile", func(t *testing.T) {
-		onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+		onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 			b.invite("", false) // lost in a flood
 			time.Sleep(transactionTimeout / 2)
 			b.sent(boxAddr)
@@ -68,7 +69,7 @@ func TestPeerThatDoesNotAnswerACallIsLeftAlone(t *testing.T) {
 		})
 	})
 	t.Run("but not for one call that was refused", func(t *testing.T) {
-		onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+		onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 			invite := b.invite("", false)[0]
 			b.put(reply(invite, "503 Service Unavailable", ""))
 			if want[sipgw.Failed](t, b.call); !b.a.available("pbx") {
@@ -90,7 +91,7 @@ func (b *bench) stuck(identity, host string, st status.Registration) *registrati
 
 func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 	lost := status.Registration{State: status.RegistrationFailed, Code: 403, Error: "403 Forbidden"}
-	onPaper(t, literals{}, func(c *config.Config, _ *config.SIPInterface) {
+	onPaper(t, siptransporttest.Literals{}, func(c *config.Config, _ *config.SIPInterface) {
 		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
 	}, func(t *testing.T, b *bench) {
 		sound := status.Registration{State: status.Registered, Expires: time.Now().Add(time.Hour), Code: 200}
@@ -135,7 +136,7 @@ func (b *bench) idle() *probe {
 
 // Nobody waits for Retry-After or the next probe once the peer is known to be well.
 func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		b.a.holds.set(peerID("pbx"), time.Hour, "has answered a call with 503")
 		if n := b.a.Release(peerID("other")); n != 0 || b.a.available("pbx") {
 			t.Errorf("%d released for another interface", n)
@@ -156,7 +157,7 @@ func TestReleasedPeersGetCallsAtOnce(t *testing.T) {
 
 // One text for three causes sent people after OPTIONS that nobody had configured.
 func TestUnavailableSaysWhy(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		if why := b.a.Unavailable(peerID("pbx")); why != "" {
 			t.Errorf("before anything happened: %s", why)
 		}
@@ -193,7 +194,7 @@ func TestUnavailableSaysWhy(t *testing.T) {
 
 // What calls are kept away for is more than a peer that is gone: a survival goes by its probe and its registrations alone.
 func TestGone(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		is := func(when, want string, wantKnown bool) {
 			t.Helper()
 			if why, known := b.a.Gone(peerID("pbx")); why != want || known != wantKnown {
@@ -236,7 +237,7 @@ func TestGone(t *testing.T) {
 
 // A peer that answers us and never asks has its way to us blocked; one that nobody asks is listed as such.
 func TestPeersAreListedWithTheirLastRequest(t *testing.T) {
-	onPaper(t, literals{}, nil, func(t *testing.T, b *bench) {
+	onPaper(t, siptransporttest.Literals{}, nil, func(t *testing.T, b *bench) {
 		list := b.a.Peers()
 		if len(list) != 1 || list[0].Interface != "pbx" || list[0].State != status.PeerUnasked || list[0].Peer != "192.0.2.100:5060" || !list[0].Heard.IsZero() {
 			t.Fatalf("%+v", list)
@@ -291,7 +292,7 @@ func TestRegistrationNamesTheSideOfItsRegistrar(t *testing.T) {
 // Whose credentials a PBX has refused in a call registers at once: the password may be another one there.
 func TestWhoIsRefusedInACallRegistersAnew(t *testing.T) {
 	auth := &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "accounts"}}}}
-	onPaper(t, literals{}, func(c *config.Config, _ *config.SIPInterface) {
+	onPaper(t, siptransporttest.Literals{}, func(c *config.Config, _ *config.SIPInterface) {
 		c.Auth = []*config.AuthService{{Name: "accounts", Users: []config.Credential{account("user.01", "old"), account("user.02", "right")}}}
 		c.Location = []*config.LocationService{{Name: "ls", Domains: []config.Domain{{Index: 1, Host: "192.0.2.100"}}, Identities: []*config.Identity{
 			{Name: "user.01", IdentitySettings: config.IdentitySettings{AuthOutbound: auth}}, {Name: "user.02", IdentitySettings: config.IdentitySettings{AuthOutbound: auth}},

@@ -2,7 +2,6 @@ package sipua
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -17,23 +16,12 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 )
-
-// literals is a resolver that knows addresses only.
-type literals struct{}
-
-func (literals) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
-	a, err := netip.ParseAddr(host)
-	return []netip.Addr{a}, err
-}
-func (literals) LookupSRV(context.Context, string, string, string) ([]*net.SRV, error) {
-	return nil, errors.New("no such name")
-}
-func (literals) Cached(string) []netip.Addr { return nil }
 
 // lazyNames is a resolver that knows a name once it was asked for it.
 type lazyNames struct {
-	literals
+	siptransporttest.Literals
 	mu    sync.Mutex
 	names map[string]netip.Addr
 	asked map[string]bool
@@ -46,7 +34,7 @@ func (n *lazyNames) Lookup(ctx context.Context, host string) ([]netip.Addr, erro
 		n.asked[host] = true
 		return []netip.Addr{a}, nil
 	}
-	return n.literals.Lookup(ctx, host)
+	return n.Literals.Lookup(ctx, host)
 }
 
 func (n *lazyNames) Cached(host string) []netip.Addr {

@@ -20,6 +20,7 @@ import (
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 	"viaduct/appliance/status"
 )
 
@@ -187,7 +188,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}})
+	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Log: log}})
 	a := New(s, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -251,7 +252,7 @@ func TestRegistrationsAndProbesOverRealSockets(t *testing.T) {
 func TestGatewayShutDownUnregisters(t *testing.T) {
 	p := newPBX(t)
 	cfg := p.config(t)
-	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}}})
+	s := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}}})
 	a := New(s, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

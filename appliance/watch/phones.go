@@ -5,11 +5,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/handset"
 	"viaduct/appliance/health"
 	"viaduct/appliance/printable"
 )
@@ -140,15 +140,15 @@ func served(cfg *config.Config) string {
 	return ""
 }
 
-// version is how makers write that of their firmware: 66.86.0.15, 10.1.73.16, V2.39.0, v1.0.0.
-var version = regexp.MustCompile(`[ /]([vV]?[0-9]+(?:\.[0-9A-Za-z+-]+)+)`)
-
-// model reads maker, model and firmware from a User-Agent. Behind them phones write their hardware address, and libraries.
+// model is maker, model and firmware by a User-Agent, or all that it says where the maker is not known.
 func model(userAgent string) string {
-	text := strings.TrimPrefix(strings.TrimSpace(printable.Short(userAgent, 100)), "Mozilla/4.0 (compatible; ") // Snom's
-	at := version.FindStringSubmatchIndex(text)
-	if at == nil || at[0] == 0 {
-		return text
+	d := handset.Identify(userAgent)
+	if d.Maker == "" {
+		return strings.TrimSpace(printable.Short(userAgent, 100))
 	}
-	return text[:at[0]] + ", firmware " + text[at[2]:at[3]]
+	text := strings.TrimSpace(d.Maker + " " + d.Model)
+	if d.Firmware != "" {
+		text += ", firmware " + d.Firmware
+	}
+	return text
 }

@@ -83,7 +83,7 @@ func TestAPhoneThatDoesNotKnowOurRoot(t *testing.T) {
 		known.phones[old] = Phone{UserAgent: "Yealink SIP-T46S 66.86.0.15 00:15:65:aa:bb:cc"}
 		look()
 		a := e.Current()[0]
-		if !strings.HasPrefix(a.Text, "phone 192.168.1.51 (Yealink SIP-T46S, firmware 66.86.0.15) refuses the certificate") {
+		if !strings.HasPrefix(a.Text, "phone 192.168.1.51 (Yealink T46S, firmware 66.86.0.15) refuses the certificate") {
 			t.Error(a.Text)
 		}
 		for _, cure := range []string{"Upload this root to the phone, as its issuer publishes it", "context sip-gateway pbx shows it with `use profile tls`", "register by UDP", "docs/phones.md"} {
@@ -176,21 +176,12 @@ func TestWhoIsNoPhone(t *testing.T) {
 
 func TestModel(t *testing.T) {
 	for userAgent, want := range map[string]string{
-		"": "", "Yealink SIP-T46S 66.86.0.15": "Yealink SIP-T46S, firmware 66.86.0.15",
-		"Yealink W60B 77.83.0.85 00:15:65:aa:bb:cc":                            "Yealink W60B, firmware 77.83.0.85",
-		"Mozilla/4.0 (compatible; snomD735-SIP 10.1.73.16 1.0.0 000413AABBCC)": "snomD735-SIP, firmware 10.1.73.16",
-		"snomD735/10.1.73.16": "snomD735, firmware 10.1.73.16",
-		"Gigaset N870 IP PRO/83.V2.39.0+build.e8fe06a;7C2F80AABBCC": "Gigaset N870 IP PRO, firmware 83.V2.39.0+build.e8fe06a",
-		"PolycomVVX-VVX_411-UA/5.9.5.0614":                          "PolycomVVX-VVX_411-UA, firmware 5.9.5.0614",
-		"Twinkle/1.10.2":                                            "Twinkle, firmware 1.10.2",
-		"baresip v1.0.0 (x86_64/linux)":                             "baresip, firmware v1.0.0",
-		"Linphonec/5.1.65 (belle-sip/5.1.64)":                       "Linphonec, firmware 5.1.65",
-		"AUDC-IPPhone/3.4.6.537 (430HD; 00908F112233)":              "AUDC-IPPhone, firmware 3.4.6.537",
-		"a phone":                         "a phone",
-		"10.0.0.1":                        "10.0.0.1",
-		" 1.2":                            "1.2",
-		"evil\x1b[2J\r\nx 1.0":            `evil\x1b[2J\x0d\x0ax, firmware 1.0`,
-		strings.Repeat("x", 300) + " 1.0": strings.Repeat("x", 97) + "...",
+		"": "", "Yealink SIP-T46S 66.86.0.15": "Yealink T46S, firmware 66.86.0.15",
+		"Yealink SIP-T54W": "Yealink T54W",
+		"Mozilla/4.0 (compatible; snomD735-SIP 10.1.73.16 1.0.0 000413AABBCC)": "Snom D735, firmware 10.1.73.16",
+		"Linphonec/5.1.65 (belle-sip/5.1.64)":                                  "Linphonec/5.1.65 (belle-sip/5.1.64)",
+		"evil\x1b[2J\r\nx 1.0":                                                 `evil\x1b[2J\x0d\x0ax 1.0`,
+		strings.Repeat("x", 300):                                               strings.Repeat("x", 97) + "...",
 	} {
 		if got := model(userAgent); got != want {
 			t.Errorf("%q: %q, want %q", userAgent, got, want)

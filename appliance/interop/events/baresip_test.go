@@ -18,6 +18,7 @@ import (
 	"viaduct/appliance/sipevent"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 )
 
 // baresip starts a phone with one contact that it watches.
@@ -61,7 +62,7 @@ func TestBaresipWatches(t *testing.T) {
 	c.Location[0].Identities[0].SubscribeDialog = false
 
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}})
+	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Log: log}})
 	agent := sipevent.New(stack, sipevent.Options{Log: log})
 	running, stop := context.WithCancel(s.ctx)
 	var group sync.WaitGroup

@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"viaduct/appliance/sipevent"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 	"viaduct/appliance/status"
 )
 
@@ -163,19 +163,6 @@ func (s *setting) line() (l sipevent.Line) {
 	return l
 }
 
-// literals is a resolver that knows addresses only.
-type literals struct{}
-
-func (literals) Lookup(_ context.Context, host string) ([]netip.Addr, error) {
-	a, err := netip.ParseAddr(host)
-	return []netip.Addr{a}, err
-}
-
-func (literals) LookupSRV(context.Context, string, string, string) ([]*net.SRV, error) {
-	return nil, errors.New("no such name")
-}
-func (literals) Cached(string) []netip.Addr { return nil }
-
 // configuration is that of a box with one user, whose state is published, and whose line is asked for.
 func (s *setting) configuration() *config.Config {
 	peer := config.HostPort{Host: "127.0.0.1", Port: s.pbx}
@@ -204,7 +191,7 @@ func TestKamailioIsToldAndTells(t *testing.T) {
 	end := s.kamailio()
 
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}})
+	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Log: log}})
 	agent := sipevent.New(stack, sipevent.Options{Log: log, Line: func(l sipevent.Line) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/sipevent"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptransport/siptransporttest"
 	"viaduct/appliance/status"
 )
 
@@ -64,7 +65,7 @@ func (s *setting) desks(asked bool) *desks {
 
 	log := slog.New(slog.NewTextHandler(s.Output(), nil))
 	phones := registrar.New(registrar.Options{Log: log, Registered: func(location, identity string) { d.agent.Registered(location, identity) }})
-	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: literals{}, Log: log}, Phones: phones})
+	stack := sipgw.New(sipgw.Options{Options: siptransport.Options{Resolver: siptransporttest.Literals{}, Log: log}, Phones: phones})
 	phones.Attach(stack)
 	phones.Apply(c)
 	d.agent = sipevent.New(stack, sipevent.Options{Log: log, Phones: models{phones}})
