@@ -460,7 +460,7 @@ func TestAPhoneWithoutOurRoot(t *testing.T) {
 	old := start(s.file("other.pem", string(s.world.PKI.TeamsRootPEM())))
 	s.registered("23", "udp")
 	began := time.Now()
-	s.until("the alarm names the phone", func() bool { return strings.Contains(alarm(), "(Linphonec, firmware 5.") })
+	s.until("the alarm names the phone", func() bool { return strings.Contains(alarm(), "(Linphonec/5.") })
 	t.Logf("told after %v: %s", time.Since(began).Round(100*time.Millisecond), alarm())
 	for _, text := range []string{`it does not know the root "Office CA"`, "show pki internal-ca", "register by UDP"} {
 		if !strings.Contains(alarm(), text) {
