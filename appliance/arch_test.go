@@ -23,9 +23,9 @@ var floors = map[string]string{
 	"siplegs":      "siptransport siptx",
 	"sipgw":        "config mailbox overload printable sipcount siplegs sipmsg siptransport siptx status",
 	"dialoginfo":   "",
-	"fleet":        "",
-	"sipua":        "config fleet printable sipgw sipmsg siptransport status",
-	"sipevent":     "config dialoginfo fleet printable sipgw sipmsg siptransport sipua status",
+	"roster":       "",
+	"sipua":        "config printable roster sipgw sipmsg siptransport status",
+	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",

@@ -6,7 +6,7 @@
 // both directions, and every NOTIFY that belongs to no call. It does not own what such documents mean (package dialoginfo), what follows from a line that is busy (package
 // presence), which calls there are (package call, which tells it with Dialog), nor where phones are (Phones).
 //
-// Goroutines: one per subscription of ours, one per presence-service that publishes and one per gateway whose peers may subscribe or are phones, those of package fleet. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
+// Goroutines: one per subscription of ours, one per presence-service that publishes and one per gateway whose peers may subscribe or are phones, those of package roster. Requests of peers are handled in read loops: a subscription has a lock for its dialog and
 // what it knows, under which that of a notifier may be taken, and under that the agent's. A publication or subscription of a peer has a timer.
 package sipevent
 
@@ -24,7 +24,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
-	"viaduct/appliance/fleet"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -84,9 +84,9 @@ type Agent struct {
 	stack *sipgw.Stack
 	o     Options
 
-	subscriptions *fleet.Fleet[subscriptionSpec, *subscription]
-	publishers    *fleet.Fleet[publisherSpec, *publisher]
-	notifiers     *fleet.Fleet[notifierSpec, *notifier]
+	subscriptions *roster.Roster[subscriptionSpec, *subscription]
+	publishers    *roster.Roster[publisherSpec, *publisher]
+	notifiers     *roster.Roster[notifierSpec, *notifier]
 	watching      atomic.Int32 // subscriptions of all peers
 
 	mu       sync.Mutex
@@ -119,9 +119,9 @@ func New(stack *sipgw.Stack, o Options) *Agent {
 	cfg := config.New()
 	a := &Agent{stack: stack, o: o, cfg: cfg, dialogs: map[names]*subscription{}, composed: map[published]*composed{}, users: map[string]map[string]Publication{},
 		book: newBook(cfg), calls: map[phone][]dialoginfo.Dialog{}, lines: map[origin][]dialoginfo.Dialog{}, mail: map[phone]mailbox{}}
-	a.subscriptions = fleet.New(a.newSubscription)
-	a.publishers = fleet.New(a.newPublisher)
-	a.notifiers = fleet.New(a.newNotifier)
+	a.subscriptions = roster.New(a.newSubscription)
+	a.publishers = roster.New(a.newPublisher)
+	a.notifiers = roster.New(a.newNotifier)
 	stack.Follow(a)
 	stack.Handle(sip.NOTIFY, a.notify)
 	stack.Handle(sip.PUBLISH, a.publishedHere)

@@ -14,8 +14,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
-	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -131,7 +131,7 @@ type publisher struct {
 	// strangers are users whom the PBX does not know, and when it is asked again. Others are not to wait for that.
 	strangers map[string]time.Time
 
-	*fleet.Shown[status.Publication]
+	*roster.Shown[status.Publication]
 }
 
 // post is a publication at the PBX.
@@ -144,7 +144,7 @@ type post struct {
 func (a *Agent) newPublisher(spec publisherSpec, _ int) *publisher {
 	return &publisher{agent: a, spec: spec, log: a.o.Log.With("name", spec.service, "if", spec.iface, "peer", spec.to.URI()), kick: make(chan struct{}, 1),
 		told: map[string]bool{}, posts: map[string]*post{}, strangers: map[string]time.Time{},
-		Shown: fleet.Show(status.Publication{Service: spec.service, Interface: spec.iface.String(), Event: string(spec.event), Since: time.Now()})}
+		Shown: roster.Show(status.Publication{Service: spec.service, Interface: spec.iface.String(), Event: string(spec.event), Since: time.Now()})}
 }
 
 // Replaced: the new one begins anew.

@@ -12,8 +12,8 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
-	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -76,7 +76,7 @@ type subscription struct {
 	failures int  // in a row
 	line     Line // as it was told last
 
-	*fleet.Shown[status.Subscription]
+	*roster.Shown[status.Subscription]
 }
 
 // newSubscription returns one of so many subscriptions that start now.
@@ -87,7 +87,7 @@ func (a *Agent) newSubscription(spec subscriptionSpec, among int) *subscription 
 		delay:  settleTime + rand.N(sipua.Spread(among)),
 		kick:   make(chan time.Duration, 1),
 		line:   Line{Identity: spec.identity, Origin: FromSubscription},
-		Shown: fleet.Show(status.Subscription{Gateway: spec.gateway, Identity: spec.identity, Event: spec.event, Resource: spec.resource,
+		Shown: roster.Show(status.Subscription{Gateway: spec.gateway, Identity: spec.identity, Event: spec.event, Resource: spec.resource,
 			Peer: strings.TrimPrefix(spec.to.URI(), "sip:"), Since: time.Now()}),
 	}
 }

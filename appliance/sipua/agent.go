@@ -4,7 +4,7 @@
 // It stands above package sipgw and sends its requests through clients of the gateways. It owns registrations, probes and the health of
 // peers. It does not own which calls there are (package call), nor how a request reaches a peer (package sipgw).
 //
-// Goroutines: one per registration and one per probe, those of package fleet.
+// Goroutines: one per registration and one per probe, those of package roster.
 package sipua
 
 import (
@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/fleet"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipgw"
 
 	"github.com/emiago/sipgo/sip"
@@ -26,10 +26,10 @@ type Agent struct {
 	mu  sync.Mutex
 	cfg *config.Config
 
-	registrations *fleet.Fleet[registrationSpec, *registration]
-	probes        *fleet.Fleet[probeSpec, *probe] // one per SIP interface with a penalty box
-	holds         holds                           // interfaces without calls for a time
-	heard         heard                           // when each interface's peer last sent a request
+	registrations *roster.Roster[registrationSpec, *registration]
+	probes        *roster.Roster[probeSpec, *probe] // one per SIP interface with a penalty box
+	holds         holds                             // interfaces without calls for a time
+	heard         heard                             // when each interface's peer last sent a request
 }
 
 // New returns the agent of a stack, which tells it what happens from now on. It is called before the stack runs.
@@ -38,8 +38,8 @@ func New(stack *sipgw.Stack, log *slog.Logger) *Agent {
 		log = slog.New(slog.DiscardHandler)
 	}
 	a := &Agent{stack: stack, log: log, cfg: config.New()}
-	a.registrations = fleet.New(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
-	a.probes = fleet.New(func(spec probeSpec, _ int) *probe { return newProbe(spec, stack.Silent, log) })
+	a.registrations = roster.New(func(spec registrationSpec, among int) *registration { return newRegistration(spec, among, log) })
+	a.probes = roster.New(func(spec probeSpec, _ int) *probe { return newProbe(spec, stack.Silent, log) })
 	stack.Attach(a, a)
 	stack.Handle(sip.OPTIONS, a.options)
 	return a

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -53,7 +53,7 @@ type probe struct {
 
 	unreached int // probes in a row that could not be sent
 
-	*fleet.Shown[status.Peer]
+	*roster.Shown[status.Peer]
 }
 
 func newProbe(spec probeSpec, mute func(config.InterfaceID) bool, log *slog.Logger) *probe {
@@ -61,7 +61,7 @@ func newProbe(spec probeSpec, mute func(config.InterfaceID) bool, log *slog.Logg
 		spec: spec, log: log.With("gw", spec.gateway, "if", spec.iface, "peer", spec.uri),
 		kick:  make(chan struct{}, 1),
 		mute:  mute,
-		Shown: fleet.Show(status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}),
+		Shown: roster.Show(status.Peer{Interface: spec.iface.String(), Peer: spec.to.String(), Answer: "none yet", Since: time.Now()}),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/roster"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -80,7 +80,7 @@ type registration struct {
 	demand   chan struct{}      // one token: an administrator wants an attempt now
 	takeover atomic.Bool        // a successor keeps our binding: do not unregister
 
-	*fleet.Shown[status.Registration]
+	*roster.Shown[status.Registration]
 }
 
 // newRegistration returns one of so many registrations that start now.
@@ -89,7 +89,7 @@ func newRegistration(spec registrationSpec, among int, log *slog.Logger) *regist
 		spec: spec, log: log.With("gw", spec.gateway, "name", spec.identity, "peer", spec.uri),
 		asking: Asking{Via: spec.via, Auth: sipmsg.NewAuthenticator(spec.account.Username, string(spec.account.Password)), Lifetime: spec.lifetime}, delay: rand.N(Spread(among)),
 		kick: make(chan time.Duration, 1), demand: make(chan struct{}, 1),
-		Shown: fleet.Show(status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
+		Shown: roster.Show(status.Registration{Gateway: spec.gateway, Identity: spec.identity, AOR: spec.aor,
 			Registrar: strings.TrimPrefix(spec.uri, "sip:"), Since: time.Now()}),
 	}
 }

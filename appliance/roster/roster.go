@@ -1,10 +1,10 @@
-// Package fleet runs workers that follow a list of wishes: one worker for each, on a goroutine of its own. Registrations, probes and subscriptions
+// Package roster runs workers that follow a list of wishes: one worker for each, on a goroutine of its own. Registrations, probes and subscriptions
 // are such workers.
 //
 // It owns when a worker begins and ends, and that its successor waits for it. It does not own what a worker does.
 //
 // Goroutines: one per worker. Stop and End wait for them.
-package fleet
+package roster
 
 import (
 	"context"
@@ -24,8 +24,8 @@ type Wish interface {
 	Key() string
 }
 
-// Fleet is a set of workers that follows a list of wishes: one worker for each.
-type Fleet[S Wish, W Worker[S]] struct {
+// Roster is a set of workers that follows a list of wishes: one worker for each.
+type Roster[S Wish, W Worker[S]] struct {
 	create func(spec S, among int) W // among: how many are wanted
 
 	mu      sync.Mutex
@@ -42,23 +42,23 @@ type member[S Wish, W Worker[S]] struct {
 	done   chan struct{} // closed when the goroutine has ended
 }
 
-// New returns a fleet without workers.
-func New[S Wish, W Worker[S]](create func(S, int) W) *Fleet[S, W] {
-	return &Fleet[S, W]{create: create, running: map[string]*member[S, W]{}, ending: map[string]*member[S, W]{}}
+// New returns a roster without workers.
+func New[S Wish, W Worker[S]](create func(S, int) W) *Roster[S, W] {
+	return &Roster[S, W]{create: create, running: map[string]*member[S, W]{}, ending: map[string]*member[S, W]{}}
 }
 
 // Follow starts a worker for each new wish and stops those without one. A worker whose wish is still the same is not touched.
-func (f *Fleet[S, W]) Follow(list []S) {
+func (r *Roster[S, W]) Follow(list []S) {
 	wanted := map[string]S{}
 	for _, spec := range list {
 		wanted[spec.Key()] = spec
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
 		return
 	}
-	for key, m := range f.running {
+	for key, m := range r.running {
 		spec, still := wanted[key]
 		if still && spec == m.spec {
 			continue
@@ -66,21 +66,21 @@ func (f *Fleet[S, W]) Follow(list []S) {
 		if still {
 			m.worker.Replaced(spec)
 		}
-		f.cancel(key, m)
+		r.cancel(key, m)
 	}
 	for key, spec := range wanted {
-		if f.running[key] == nil {
-			f.start(key, spec, f.create(spec, len(wanted)))
+		if r.running[key] == nil {
+			r.start(key, spec, r.create(spec, len(wanted)))
 		}
 	}
 }
 
 // start runs a worker once the one before it has ended. The lock is held.
-func (f *Fleet[S, W]) start(key string, spec S, w W) {
+func (r *Roster[S, W]) start(key string, spec S, w W) {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member[S, W]{spec: spec, worker: w, cancel: cancel, done: make(chan struct{})}
-	before := f.ending[key]
-	f.running[key] = m
+	before := r.ending[key]
+	r.running[key] = m
 	go func() {
 		defer close(m.done)
 		defer cancel()
@@ -88,64 +88,64 @@ func (f *Fleet[S, W]) start(key string, spec S, w W) {
 			<-before.done
 		}
 		w.Run(ctx)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.ending[key] == m {
-			delete(f.ending, key)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.ending[key] == m {
+			delete(r.ending, key)
 		}
 	}()
 }
 
 // cancel has a worker end. The lock is held.
-func (f *Fleet[S, W]) cancel(key string, m *member[S, W]) {
+func (r *Roster[S, W]) cancel(key string, m *member[S, W]) {
 	m.cancel()
-	delete(f.running, key)
-	f.ending[key] = m
+	delete(r.running, key)
+	r.ending[key] = m
 }
 
 // Stop ends the workers that are meant and waits for them, also for those that were about to end.
-func (f *Fleet[S, W]) Stop(meant func(W) bool) {
-	f.mu.Lock()
-	for key, m := range f.running {
+func (r *Roster[S, W]) Stop(meant func(W) bool) {
+	r.mu.Lock()
+	for key, m := range r.running {
 		if meant(m.worker) {
-			f.cancel(key, m)
+			r.cancel(key, m)
 		}
 	}
 	var list []*member[S, W]
-	for _, m := range f.ending {
+	for _, m := range r.ending {
 		if meant(m.worker) {
 			list = append(list, m)
 		}
 	}
-	f.mu.Unlock()
+	r.mu.Unlock()
 	for _, m := range list {
 		<-m.done
 	}
 }
 
 // End ends all workers and waits for them. Nothing is started afterwards.
-func (f *Fleet[S, W]) End() {
-	f.mu.Lock()
-	f.ended = true
-	f.mu.Unlock()
-	f.Stop(func(W) bool { return true })
+func (r *Roster[S, W]) End() {
+	r.mu.Lock()
+	r.ended = true
+	r.mu.Unlock()
+	r.Stop(func(W) bool { return true })
 }
 
 // Find returns the worker with a key; false: there is none.
-func (f *Fleet[S, W]) Find(key string) (w W, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if m := f.running[key]; m != nil {
+func (r *Roster[S, W]) Find(key string) (w W, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.running[key]; m != nil {
 		return m.worker, true
 	}
 	return w, false
 }
 
 // Workers are those that run, in no order.
-func (f *Fleet[S, W]) Workers() (list []W) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, m := range f.running {
+func (r *Roster[S, W]) Workers() (list []W) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.running {
 		list = append(list, m.worker)
 	}
 	return list
