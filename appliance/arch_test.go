@@ -24,6 +24,7 @@ var floors = map[string]string{
 	"sipgw":        "config mailbox overload printable sipcount siplegs sipmsg siptransport siptx status",
 	"dialoginfo":   "",
 	"roster":       "",
+	"fleet":        "status",
 	"sipua":        "config printable roster sipgw sipmsg siptransport status",
 	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 

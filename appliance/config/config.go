@@ -27,6 +27,7 @@ type Config struct {
 	Metrics    *Metrics // nil: nothing listens
 
 	CallRecords *CallRecords // nil: see Records
+	Fleet       *Fleet       // nil: the box belongs to none
 	HEP         *HEP         // nil: no server gets the messages
 
 	Web                Web
