@@ -36,7 +36,7 @@ type call struct {
 	loop    *loopKey      // that it is counted in, see origin.go
 	hunting               // for the callee
 	media   MediaSession  // nil before it is needed
-	lease   license.Lease // holds nothing before it is taken, and for an emergency call without
+	share   license.Share // holds nothing before it is taken, and for an emergency call without
 
 	state    State       // see state.go
 	early    *time.Timer // 183 came, but no voice yet
@@ -74,7 +74,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	c := &call{
 		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
-		lease:    license.None,
+		share:    license.None,
 		a:        side{which: media.A, leg: in.Leg},
 		b:        side{which: media.B},
 		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
@@ -361,7 +361,7 @@ func (c *call) finish() {
 	}
 	c.alive()
 	stop(c.early)
-	c.lease.Release()
+	c.share.Release()
 	c.record.Close(time.Now())
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.Duration().Round(time.Second))
 	if c.m.Record != nil {
@@ -380,7 +380,7 @@ func (c *call) forget() {
 		}
 	}
 	c.a, c.b, c.hunting = side{}, side{}, hunting{}
-	c.media, c.cfg, c.lease, c.log = nil, nil, nil, nil
+	c.media, c.cfg, c.share, c.log = nil, nil, nil, nil
 	c.props, c.record, c.origin = route.Call{}, callrecord.Record{}, origin{}
 }
 

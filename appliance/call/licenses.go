@@ -19,10 +19,10 @@ func (c *call) license() error {
 			channels = 1
 		}
 	}
-	lease, err := c.m.Licenses.Acquire(1, channels)
+	share, err := c.m.Licenses.Acquire(1, channels)
 	switch {
 	case err == nil:
-		c.lease = lease
+		c.share = share
 	case c.urgent:
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil
@@ -38,7 +38,7 @@ func (c *call) channel(n int, urgent bool) error {
 			n |= channelsOf(s)
 		}
 	}
-	err := c.lease.Channels(n)
+	err := c.share.Channels(n)
 	if err != nil && urgent {
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil

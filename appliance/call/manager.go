@@ -32,7 +32,7 @@ type Signalling interface {
 
 // Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.
 type Licenses interface {
-	Acquire(sessions, channels int) (license.Lease, error)
+	Acquire(sessions, channels int) (license.Share, error)
 	Free(sessions, channels int) error // why Acquire would refuse so much now
 	InUse() status.LicensesInUse
 }

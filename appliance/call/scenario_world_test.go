@@ -62,7 +62,7 @@ type world struct {
 	presence presence
 	phones   *registrations
 
-	taken              license.Lease // what the scenario holds itself; nil: nothing
+	taken              license.Share // what the scenario holds itself; nil: nothing
 	sessions, channels int           // so many of each pool
 
 	mu       sync.Mutex // of what the box's goroutines touch

@@ -149,7 +149,7 @@ func TestTheTable(t *testing.T) {
 	install(License{Kind: SIPSessions, Count: 20, Serial: 1})
 	install(License{Kind: SIPSessions, Count: 57, Serial: 2, Expires: today})
 	install(License{Kind: SRTPChannels, Count: 20, Serial: 3})
-	lease, err := m.Acquire(1, 2)
+	share, err := m.Acquire(1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +160,8 @@ func TestTheTable(t *testing.T) {
 	if gone := m.Expire(today.AddDate(0, 0, 1)); len(gone) != 1 || gone[0].Serial != 2 {
 		t.Errorf("expired: %v", gone)
 	}
-	lease.Release()
-	lease.Release()
+	share.Release()
+	share.Release()
 	check("expired and released twice", status.Pool{Name: "sip-sessions", BuiltIn: 4, Installed: 20, Total: 24, Free: 24}, status.Pool{Name: "srtp-channels", BuiltIn: 8, Installed: 20, Total: 28, Free: 28})
 	key := m.List()[0].Key
 	if !m.Remove(key) || m.Remove(key) {
@@ -176,13 +176,13 @@ func TestLicensesOfAnIssuerThatIsTrustedNoMoreAreDropped(t *testing.T) {
 	if _, err := m.Install(sign(t, private, License{Kind: SIPSessions, Count: 1, Serial: 1}), box, today, authorities); err != nil {
 		t.Fatal(err)
 	}
-	var calls []Lease
+	var calls []Share
 	for range 5 {
-		lease, err := m.Acquire(1, 1)
+		share, err := m.Acquire(1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		calls = append(calls, lease)
+		calls = append(calls, share)
 	}
 	if gone := m.Distrust(authorities); len(gone) != 0 {
 		t.Errorf("dropped, though its issuer is there: %v", gone)
@@ -227,13 +227,13 @@ func TestFeatures(t *testing.T) {
 
 func TestTheFifthCallIsRefused(t *testing.T) {
 	m := New()
-	var last Lease
+	var last Share
 	for range 4 {
-		lease, err := m.Acquire(1, 1)
+		share, err := m.Acquire(1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		last = lease
+		last = share
 	}
 	var e *Exhausted
 	if _, err := m.Acquire(1, 1); !errors.As(err, &e) || e.Pool != "sip-sessions" || e.Total != 4 {
@@ -257,7 +257,7 @@ func TestTheFifthCallIsRefused(t *testing.T) {
 // TestChannelsComeAndGoDuringACall: a transfer may bring SRTP into a call, or take it out.
 func TestChannelsComeAndGoDuringACall(t *testing.T) {
 	m := New()
-	lease, err := m.Acquire(1, 0)
+	share, err := m.Acquire(1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,23 +266,23 @@ func TestChannelsComeAndGoDuringACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *Exhausted
-	if err := lease.Channels(2); !errors.As(err, &e) || e.Pool != "srtp-channels" || m.Table()[1].Alloc != 7 {
+	if err := share.Channels(2); !errors.As(err, &e) || e.Pool != "srtp-channels" || m.Table()[1].Alloc != 7 {
 		t.Errorf("more than there are: %v, %+v", err, m.Table()[1])
 	}
 	for _, n := range []int{1, 1, 0, 1} {
-		if err := lease.Channels(n); err != nil || m.Table()[1].Alloc != 7+n {
+		if err := share.Channels(n); err != nil || m.Table()[1].Alloc != 7+n {
 			t.Errorf("%d: %v, %+v", n, err, m.Table()[1])
 		}
 	}
 	others.Release()
-	lease.Release()
+	share.Release()
 	for _, r := range m.Table() {
 		if r.Alloc != 0 {
 			t.Errorf("%+v", r)
 		}
 	}
 	if err := None.Channels(3); err != nil {
-		t.Errorf("a call without a lease: %v", err)
+		t.Errorf("a call without a share: %v", err)
 	}
 }
 
@@ -312,13 +312,13 @@ func TestCountersWithManyCallsAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				if lease, err := m.Acquire(1, rand.IntN(3)); err == nil {
+				if share, err := m.Acquire(1, rand.IntN(3)); err == nil {
 					if r := m.Table()[0]; r.Alloc > 4 || r.Alloc < 1 {
 						t.Errorf("%+v", r)
 					}
-					lease.Channels(rand.IntN(3))
-					lease.Release()
-					lease.Release()
+					share.Channels(rand.IntN(3))
+					share.Release()
+					share.Release()
 				}
 			}
 		})
@@ -361,16 +361,16 @@ func FuzzInstall(f *testing.F) {
 
 func TestPeaksAndRefusals(t *testing.T) {
 	m := New()
-	var leases []Lease
+	var shares []Share
 	for range 6 { // four are built in
 		if l, err := m.Acquire(1, 1); err == nil {
-			leases = append(leases, l)
+			shares = append(shares, l)
 		}
 	}
-	if leases[0].Channels(100) == nil {
+	if shares[0].Channels(100) == nil {
 		t.Error("more channels than there are")
 	}
-	for _, l := range leases {
+	for _, l := range shares {
 		l.Release()
 	}
 	if got := m.Peaks(); got[0] != (status.Peak{Name: "sip-sessions", Most: 4, Refused: 2}) || got[1] != (status.Peak{Name: "srtp-channels", Most: 4, Refused: 1}) {

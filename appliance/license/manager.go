@@ -109,30 +109,30 @@ func (m *Manager) List() []License {
 	return slices.Clone(m.licenses)
 }
 
-// Lease is a call's share of the pools.
-type Lease interface {
-	// Channels changes the number of channels of the lease. When not enough are free, it returns an *Exhausted and changes nothing.
+// Share is a call's share of the pools.
+type Share interface {
+	// Channels changes the number of channels of the share. When not enough are free, it returns an *Exhausted and changes nothing.
 	Channels(n int) error
 	// Release gives everything back; calling it again does nothing.
 	Release()
 }
 
-// None is the lease that holds nothing and is refused nothing.
-var None Lease = none{}
+// None is the share that holds nothing and is refused nothing.
+var None Share = none{}
 
 type none struct{}
 
 func (none) Channels(int) error { return nil }
 func (none) Release()           {}
 
-// lease is a Lease of a Manager's pools.
-type lease struct {
+// share is a Share of a Manager's pools.
+type share struct {
 	m                  *Manager
 	sessions, channels int
 }
 
 // Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted.
-func (m *Manager) Acquire(sessions, channels int) (Lease, error) {
+func (m *Manager) Acquire(sessions, channels int) (Share, error) {
 	if sessions < 0 || channels < 0 {
 		return nil, errors.New("license: cannot acquire less than nothing")
 	}
@@ -145,7 +145,7 @@ func (m *Manager) Acquire(sessions, channels int) (Lease, error) {
 	m.sessions += sessions
 	m.channels += channels
 	m.peaks()
-	return &lease{m, sessions, channels}, nil
+	return &share{m, sessions, channels}, nil
 }
 
 // Free says whether Acquire would give so much now: an *Exhausted when not.
@@ -166,26 +166,26 @@ func (m *Manager) free(sessions, channels int) error {
 	return nil
 }
 
-func (l *lease) Channels(n int) error {
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	if r := l.m.row(SRTPChannels, l.m.channels); n-l.channels > r.Free {
+func (s *share) Channels(n int) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if r := s.m.row(SRTPChannels, s.m.channels); n-s.channels > r.Free {
 		err := &Exhausted{r.Name, r.Total}
-		l.m.refuse(err)
+		s.m.refuse(err)
 		return err
 	}
-	l.m.channels += n - l.channels
-	l.channels = n
-	l.m.peaks()
+	s.m.channels += n - s.channels
+	s.channels = n
+	s.m.peaks()
 	return nil
 }
 
-func (l *lease) Release() {
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	l.m.sessions -= l.sessions
-	l.m.channels -= l.channels
-	l.sessions, l.channels = 0, 0
+func (s *share) Release() {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.sessions -= s.sessions
+	s.m.channels -= s.channels
+	s.sessions, s.channels = 0, 0
 }
 
 // row adds up a pool; the caller holds mu.

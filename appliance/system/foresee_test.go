@@ -104,7 +104,7 @@ func TestADryRunSaysWhatWouldBecomeOfTheCall(t *testing.T) {
 
 func TestADryRunMissesLicenses(t *testing.T) {
 	s := traced(t)
-	lease, err := s.licenses.Acquire(s.licenses.Sessions(), 0)
+	share, err := s.licenses.Acquire(s.licenses.Sessions(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestADryRunMissesLicenses(t *testing.T) {
 	if got, _ := s.Trace(start, given); !strings.Contains(got.Result, "refused with 503: no free license: all 4 sip-sessions are in use") {
 		t.Error(got.Result)
 	}
-	lease.Release()
+	share.Release()
 	if got, _ := s.Trace(start, given); !strings.Contains(got.Result, "would go to") {
 		t.Error(got.Result)
 	}
