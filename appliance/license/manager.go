@@ -47,7 +47,7 @@ func Verify(key, serial string, now time.Time, authorities []*config.LicenseAuth
 		return License{}, err
 	}
 	if l.System != "" && systemID(l.System) != systemID(serial) {
-		return License{}, fmt.Errorf("license %d is for system %s, and this is system %s", l.Serial, l.System, serial)
+		return License{}, fmt.Errorf("license %d is for system %s, and this is system %s; one for the pool of a hub is added at the hub, with `hub license add`", l.Serial, l.System, serial)
 	}
 	if l.Expired(now) {
 		return License{}, fmt.Errorf("license %d expired on %s", l.Serial, l.Expires.Format(time.DateOnly))
