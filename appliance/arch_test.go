@@ -105,10 +105,10 @@ var floors = map[string]string{
 	"whatif":      "forecast config party route status",
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
-	"lang/check":  "calendar config cli health pki printable plural",
+	"lang/check":  "calendar config cli fleet health pki printable plural",
 	"lang/device": "capture config health lang/check plural status webserver",
 	"lang/older":  "config cli",
-	"lang/word":   "config cli",
+	"lang/word":   "config cli fleet",
 	"watch":       "config handset health lang/check printable source status",
 	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +

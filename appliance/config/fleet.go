@@ -8,7 +8,7 @@ type Fleet struct {
 	Name    string      // name NAME: what the hub knows the box by, see fleet.CheckName; "": the fleet is not complete
 	Hubs    []*HubNode  // hub HOST [PORT]: 1 to 3 nodes of the one hub, tried in a random order
 	CA      PKIName     // ca pki:certificate/NAME: the issuer of the hub's certificate; "": Pin
-	Pin     string      // pin SHA256: the SHA-256 of the public key in the hub's certificate (or in its issuer's), 64 hex digits; "": CA
+	Pin     string      // pin SHA256: the SHA-256 of the public key in the hub's certificate (or in its issuer's), 64 hex digits in small letters; "": CA
 	Proxy   HTTPProxy   // zero: none
 	Leases  bool        // lease licenses: the box asks the hub's pools for what its own licenses do not allow
 	Records FleetRecord // call-records [masked]: the records of calls go to the hub
@@ -26,6 +26,9 @@ func (f *Fleet) Complete() bool {
 	return f.Name != "" && len(f.Hubs) > 0 && (f.CA != "" || f.Pin != "")
 }
 
+// MaxHubs is how many nodes a hub may have.
+const MaxHubs = 3
+
 // HubNode is `hub HOST [PORT]`: where a node of the hub is reached, over WebSocket in TLS.
 type HubNode struct {
 	Host string // name or address
@@ -40,3 +43,6 @@ type FleetRecord struct {
 	Sent   bool
 	Masked bool // the numbers without their last digits
 }
+
+// SetDefaults sets what the line says by itself.
+func (r *FleetRecord) SetDefaults() { r.Sent = true }

@@ -8,7 +8,7 @@ import (
 )
 
 // filled fills in what only the administrator knows.
-var filled = strings.NewReplacer("ADDRESS", "192.168.1.254", "HOST", "ntp.example.com", "COUNTRY", "49", "PASSWORD", "long-secret")
+var filled = strings.NewReplacer("ADDRESS", "192.168.1.254", "HOST", "ntp.example.com", "COUNTRY", "49", "PASSWORD", "long-secret", "NAME", "berlin", "SHA256", strings.Repeat("5a", 32))
 
 // The fix of every problem can be pasted as it is, and puts it right at all places that are named, and nothing else wrong.
 func TestFixesPutTheirProblemsRight(t *testing.T) {
@@ -30,6 +30,7 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 		"no trust":                 strings.ReplaceAll(guide, "    trust remote\n", ""),
 		"a log for anyone":         guide + "\nprofile tls LOG\n  trusted-certificate pki:certificate/LOG-CA\nsyslog-client\n  remote log.example.com tls\n  use profile tls LOG\n",
 		"no accounts":              strings.ReplaceAll(guide, "  username user", "  # username user"),
+		"fleet":                    guide + fleetSlips,
 		"presence":                 guide + presenceSlips,
 		"phones":                   strings.Replace(phonesOfAnOffice, "protocol http\n", "protocol http 8090\n", 1) + strings.Replace(phoneSlips, "username 76 password 76\n", "username 76 password zB7-kw2Rt6\n", 1),
 		"habits": "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table called-e164 RT\n  route 0XXX dest-interface IF_A\n  route any dest-interface IF_A\n" +

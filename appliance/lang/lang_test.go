@@ -285,6 +285,9 @@ func TestEveryFieldIsReachedByALine(t *testing.T) {
 			if typ == reflect.TypeFor[config.SIPInterface]() && f.Name == "Context" {
 				continue // of the header around it, see completeInterface
 			}
+			if typ == reflect.TypeFor[config.FleetRecord]() && f.Name == "Sent" {
+				continue // by the line itself, see SetDefaults
+			}
 			if !f.Anonymous && !reached[typ][f.Name] && typ.NumField() > 0 {
 				t.Errorf("no line reaches %v.%s", typ, f.Name)
 			}

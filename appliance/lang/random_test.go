@@ -106,6 +106,10 @@ func randomValue(t *rapid.T, c Choice) string {
 		return rapid.StringMatching(`\+?[0-9]{1,6}`).Draw(t, "caller")
 	case "text for a display, in quotes if it has blanks":
 		return rapid.StringMatching(`[a-z." ]{0,8}`).Draw(t, "shown")
+	case "small letters, digits and hyphens, 32 at most":
+		return rapid.StringMatching(`[a-z0-9]{1,4}(-[a-z0-9]{1,4})?`).Draw(t, "member")
+	case "SHA-256 of a public key, 64 hex digits":
+		return rapid.StringMatching(`[0-9a-fA-F]{64}`).Draw(t, "pin")
 	case "country code, one to three digits":
 		return rapid.SampledFrom([]string{"49", "1", "420"}).Draw(t, "country")
 	case "cause, or its number of Q.850":

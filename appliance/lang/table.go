@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/cli"
@@ -81,6 +83,7 @@ var statements = []Line{
 		{Line: "post <url:https> [token <token>] [masked]", Into: "Post", Help: "Send the records as JSON, in batches, to a web server, which is given the token as Authorization: Bearer; masked leaves out the last three digits of numbers",
 			Words: map[string]string{"token": "What the server knows the box by"}, Example: "post https://records.example.com/sbc token 4f1c2a9e"},
 	}},
+	{Line: "fleet", Into: "Fleet", Help: "Belong to a fleet: its hub gets alarms and the state of the box, lends it licenses, and lets operators in", Prompt: "fleet", Lines: fleet},
 	{Line: "webserver https [port <port:1..65535>]", Into: "Web.HTTPS", Help: "Serve the web page over HTTPS, to the networks that have access to SSH (console access), and the same for machines with tokens; default port: 443",
 		Example: "webserver https port 8443"},
 	{Line: "webserver use profile tls <profile>", Into: "Web.TLS", Help: "The certificate to show; without it, the box shows one of its own making, whose SHA-256 `show webserver` prints"},
@@ -137,6 +140,31 @@ var statements = []Line{
 			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
 		}},
 	}},
+}
+
+var fleet = []Line{
+	{Line: "name <name:member>", Into: "Name", Help: "What the hub knows the box by: small letters, digits and hyphens; another name needs its key file handed over again", Example: "name berlin"},
+	{Line: "hub <#host:host> [<port" + port + "]", Into: "Hubs", Complete: completeHub, Help: "Where the hub is; a hub of three nodes has three lines. Default port: 443", Example: "hub hub.example.com"},
+	{Line: "ca <ca:certificate>", Into: "CA", Help: "The issuer of the hub's certificate", Example: "ca pki:certificate/HUBCA"},
+	{Line: "pin <pin:pin>", Into: "Pin", Help: "The SHA-256 of the public key in the hub's certificate, as `hub` prints it; with `ca`, both must fit",
+		Example: "pin 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"},
+	{Line: "http-proxy <host:host> <port:1..65535> [username <user:value> password <password>] [ca <ca:certificate>]", Into: "Proxy",
+		Help: "Reach the hub through this proxy (CONNECT); ca is the certificate that it signs with, if it inspects TLS", Example: "http-proxy 10.108.2.9 3128"},
+	{Line: "lease licenses", Into: "Leases", Help: "Ask the hub's pools for the licenses that calls need beyond those of the box"},
+	{Line: "call-records [masked]", Into: "Records", Help: "Send the records of calls to the hub; masked leaves out the last three digits of numbers"},
+	{Line: "remote-management ssh", Into: "SSH", Help: "Let operators of the hub connect to the command line; they still need an account here"},
+	{Line: "remote-management https", Into: "HTTPS", Help: "Let operators of the hub connect to the web page; they still need an account here"},
+	{Line: "remote-management idle-timeout <seconds:60..86400>", Into: "IdleTimeout", Help: "End a connection of an operator on which nothing has passed for this long"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Do not connect: leases that the box has hold for 30 days beyond their end"},
+}
+
+// completeHub refuses a fourth node: a hub has one or three.
+func completeHub(owner, elem any) error {
+	f, h := owner.(*config.Fleet), elem.(*config.HubNode)
+	if len(f.Hubs) >= config.MaxHubs && !slices.ContainsFunc(f.Hubs, func(x *config.HubNode) bool { return x.Host == h.Host }) {
+		return fmt.Errorf("a hub has %d nodes at most: remove a line `hub` first", config.MaxHubs)
+	}
+	return nil
 }
 
 var metricsServer = []Line{

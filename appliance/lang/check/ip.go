@@ -255,13 +255,11 @@ func checkClock(c *checker) {
 	}
 	if !c.cfg.SNTP.Enabled || len(c.cfg.SNTP.Servers) == 0 {
 		done := false
-		usesTLS(func(r config.Ref[config.Config, config.TLSProfile]) {
-			t := r.In(c.cfg)
-			if t == nil || done {
+		unsynced := func(w Where) {
+			if done {
 				return
 			}
 			done = true
-			w := c.headers[t]
 			p := Problem{Path: w.Path, Source: w.Source, Severity: Warning, First: "sntp-client", Fix: "sntp-client server primary HOST", FixPath: []string{}}
 			missing := p.First + " and " + p.Fix + " are"
 			switch {
@@ -272,7 +270,15 @@ func checkClock(c *checker) {
 			}
 			p.Text = "the clock is not synchronised, TLS will fail: " + missing + " missing"
 			c.problems = append(c.problems, p)
+		}
+		usesTLS(func(r config.Ref[config.Config, config.TLSProfile]) {
+			if t := r.In(c.cfg); t != nil {
+				unsynced(c.headers[t])
+			}
 		})
+		if f := c.cfg.Fleet; f != nil && f.Enabled {
+			unsynced(c.headers[f])
+		}
 		return
 	}
 	if c.env.Synced != nil && !*c.env.Synced {

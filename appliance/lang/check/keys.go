@@ -33,6 +33,9 @@ func KeyUsers(cfg *config.Config) map[string][]string {
 	for _, p := range cfg.Presence {
 		add("presence-service "+p.Name, p.Certificate, p.PrivateKey(), p.Proxy.CA, p.Starface.CA)
 	}
+	if f := cfg.Fleet; f != nil {
+		add("fleet", f.CA, f.Proxy.CA)
+	}
 	add("the internal CA", "pki:certificate/"+pki.InternalName, "pki:private-key/"+pki.InternalName)
 	return used
 }

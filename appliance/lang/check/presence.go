@@ -112,12 +112,12 @@ func (p *presence) certificate(s *config.PresenceService) {
 }
 
 // unread reports what the key store does not give; fix brings what is missing there.
-func (p *presence) unread(w Where, name config.PKIName, err error, fix string) bool {
+func (c *checker) unread(w Where, name config.PKIName, err error, fix string) bool {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		p.problems = append(p.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: string(name) + " is not in the key store yet", Fix: fix, FixPath: []string{}})
+		c.problems = append(c.problems, Problem{Path: w.Path, Source: w.Source, Severity: Warning, Text: string(name) + " is not in the key store yet", Fix: fix, FixPath: []string{}})
 	case err != nil:
-		p.add(w, Warning, fmt.Sprintf("%s cannot be used: %v", name, err), "")
+		c.add(w, Warning, fmt.Sprintf("%s cannot be used: %v", name, err), "")
 	}
 	return err != nil
 }

@@ -19,9 +19,9 @@ func Operator() []cli.Line {
 		command("no terminal more", "Show long output without paging", func(c *Call, _ *none) error { return c.more(false) }),
 		command("terminal length <n:0..500>", "Rows of this terminal, if it does not report them; 0 disables paging", terminalLength),
 		command("terminal width <n:20..500>", "Columns of this terminal", terminalWidth),
-		worded(withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
+		whole(worded(withExample("ping sip.pstnhub.microsoft.com size 1472 df", command("ping <host:host> [size <size:1..65507>] [df] [count <count:1..1000>] [source <source:ipv4>]",
 			"Send ICMP echo requests to a host; size is the size of the data without the 28 octets of headers (default 56), df forbids fragmentation, source is an address of the box", ping)),
-			"size", "Octets of data, default 56", "df", "Do not fragment", "count", "Number of requests", "source", "Address of the box to send from"),
+			"size", "Octets of data, default 56", "df", "Do not fragment", "count", "Number of requests", "source", "Address of the box to send from")), // `pin`, in a fleet, is not ping
 		command("traceroute <host:host>", "Show the routers on the path to a host", traceroute),
 		command("nslookup <host:host>", "Query the name servers", nslookup),
 		worded(command("check <of:teams|pbx|all> [json] [jsonl]", "Find out whether calls can work, step by step, and what to do where they cannot; it takes half a minute at most and changes nothing; json prints the outcome in one line, jsonl each step before as well", runCheck),

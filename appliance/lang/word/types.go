@@ -16,6 +16,7 @@ import (
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 )
 
 // TableKeys are the properties of a call that a table may be keyed with.
@@ -77,6 +78,8 @@ var kinds = map[string]cli.Type{
 	"ssh-key":     {What: "public key in base64, starting with AAAA", Parse: parseSSHKey},
 	"ed25519":     {What: "Ed25519 public key in base64, 43 characters", Parse: parseEd25519},
 	"number":      {What: "number", Parse: parseDigits},
+	"member":      {What: "small letters, digits and hyphens, 32 at most", Parse: parseMember},
+	"pin":         {What: "SHA-256 of a public key, 64 hex digits", Parse: parsePin},
 	"fingerprint": {What: "SHA-256 of a certificate, 64 hex digits", Parse: parseFingerprint},
 	"profile":     {What: "name"},
 	"certificate": {What: "pki:certificate/NAME", Outside: OutsideCertificates, Parse: parsePKI("certificate")},
@@ -274,6 +277,18 @@ func parseFingerprint(w string, _ any) (any, error) {
 	}
 	return sum, nil
 }
+
+// parsePin accepts the same for a public key, and keeps it as sha256sum prints it.
+func parsePin(w string, _ any) (any, error) {
+	sum, err := parseFingerprint(w, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not the SHA-256 of a public key: it must have 64 hex digits", w)
+	}
+	return strings.ToLower(sum.(string)), nil
+}
+
+// parseMember accepts the name of a box of a fleet.
+func parseMember(w string, _ any) (any, error) { return w, fleet.CheckName(w) }
 
 func parseValue(w string, _ any) (any, error) {
 	if w == "" {
