@@ -35,7 +35,8 @@ var floors = map[string]string{
 	"commit":       "config health plural status",
 	"survival":     "config health plural status",
 	"drain":        "cli config health status",
-	"graph":        "config printable status",
+	"egress":       "config printable",
+	"graph":        "config egress printable status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
 	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline usermatch",
@@ -110,7 +111,7 @@ var floors = map[string]string{
 	"lang/older":  "config cli",
 	"lang/word":   "config cli fleet",
 	"watch":       "config handset health lang/check printable source status",
-	"system": "webserver audit health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
+	"system": "webserver audit egress health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
 		"acme chains checkup commit internalca issuers " +

@@ -15,6 +15,7 @@ import (
 	"crypto/x509"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 	"viaduct/appliance/graph"
 	"viaduct/appliance/lab/entra"
 	"viaduct/appliance/lab/proxy"
@@ -396,7 +397,7 @@ func TestBehindAProxyThatInspects(t *testing.T) {
 	p.Serve(pl)
 	defer p.Close()
 	at := netip.MustParseAddrPort(pl.Addr().String())
-	w := graph.Way{Proxy: config.HTTPProxy{Host: at.Addr().String(), Port: at.Port(), User: "box", Password: "wrong"}, Roots: roots}
+	w := egress.Way{Proxy: config.HTTPProxy{Host: at.Addr().String(), Port: at.Port(), User: "box", Password: "wrong"}, Roots: roots}
 	try := func() (steps []status.CheckStep, err error) {
 		transport := w.Transport()
 		defer transport.CloseIdleConnections()

@@ -1,21 +1,16 @@
 package graph
 
 import (
-	"cmp"
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"viaduct/appliance/egress"
 	"viaduct/appliance/printable"
 )
 
@@ -135,78 +130,19 @@ func rubbish(op string, status int, err error) *Error {
 // fail explains why there was no answer.
 func (c *Client) fail(op string, err error) *Error {
 	e := &Error{Op: op, Kind: Network, err: err}
-	var (
-		refusal  *ProxyRefusal
-		name     *unresolved
-		operated *net.OpError
-		unsafe   *tls.CertificateVerificationError
-		garbled  tls.RecordHeaderError
-		link     *url.Error
-		alert    tls.AlertError
-		timed    net.Error
-	)
-	plain := err
-	if errors.As(err, &link) {
-		plain = link.Err
+	var refusal *egress.ProxyRefusal
+	if errors.As(err, &refusal) {
+		e.Code = fmt.Sprintf("proxy %d", refusal.Status)
 	}
-	switch {
-	case errors.Is(err, context.Canceled):
-		e.Text = "given up"
-	case errors.As(err, &refusal):
-		e.Text, e.Cure, e.Code = refusal.Error(), cureProxy, fmt.Sprintf("proxy %d", refusal.Status)
-		if refusal.Status == http.StatusProxyAuthRequired {
-			e.Cure = cureProxyLogin
-		}
-	case errors.As(err, &unsafe):
-		e.Text, e.Cure = unsafeText(unsafe)
-	case errors.As(err, &garbled), errors.Is(err, http.ErrSchemeMismatch):
-		e.Text, e.Cure = "the other side does not speak TLS", cureProxy
-	case errors.As(err, &name):
-		e.Text, e.Cure = printable.Text(name.Error()), cureNames
-	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &operated):
-		e.Text, e.Cure = "no answer in time", cureSlow
-	case errors.As(err, &operated) && operated.Op == "proxyconnect":
-		e.Text, e.Cure = printable.Text("the proxy is not reached: "+operated.Err.Error()), cureProxy
-	case errors.As(err, &operated), errors.As(err, &alert), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.Text, e.Cure = printable.Text(plain.Error()), cureRoute
-	case errors.As(err, &timed) && timed.Timeout():
-		e.Text, e.Cure = "no answer in time", cureSlow
-	default: // net/http quotes lines that it does not understand: they may repeat a password or a token
-		e.Text, e.Cure = "the connection breaks off, or what comes is no answer", cureBroken
-	}
-	e.Cure = c.c.fill(e.Cure)
+	fault, text := egress.Explain(err)
+	e.Text, e.Cure = text, c.c.fill(faultCures[fault])
 	return e
 }
 
-// unsafeText says what is wrong with the certificate of somebody who answers.
-func unsafeText(e *tls.CertificateVerificationError) (text, cure string) {
-	var (
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-		issuer  = "nobody"
-	)
-	if n := len(e.UnverifiedCertificates); n > 0 {
-		by := e.UnverifiedCertificates[n-1].Issuer
-		issuer = cmp.Or(by.CommonName, strings.Join(by.Organization, " "), by.String())
-	}
-	issuer = printable.Short(issuer, 100)
-	switch {
-	case errors.As(e.Err, &name):
-		return fmt.Sprintf("the certificate that %q has issued is not for this name", issuer), cureIssuer
-	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("the certificate that %q has issued is not valid at the time of the box", issuer), cureClock
-	}
-	return fmt.Sprintf("whoever answers has a certificate from %q, which is not trusted here", issuer), cureIssuer
-}
-
-// ProxyRefusal is the answer of a proxy that does not connect us.
-type ProxyRefusal struct{ Status int }
-
-func (e *ProxyRefusal) Error() string {
-	if e.Status == http.StatusProxyAuthRequired {
-		return "the proxy wants a user name and a password, or does not take those that are configured"
-	}
-	return fmt.Sprintf("the proxy refuses to connect: %d %s", e.Status, http.StatusText(e.Status))
+// faultCures are by what is wrong with the way to Microsoft.
+var faultCures = map[egress.Fault]string{
+	egress.ProxyRefuses: cureProxy, egress.ProxyLogin: cureProxyLogin, egress.ProxyAway: cureProxy, egress.NoTLS: cureProxy,
+	egress.Untrusted: cureIssuer, egress.Expired: cureClock, egress.NoName: cureNames, egress.Slow: cureSlow, egress.Away: cureRoute, egress.Broken: cureBroken,
 }
 
 // refused explains an answer of Graph that is none of success. t is the token with which it was asked.

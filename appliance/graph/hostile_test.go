@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 )
 
 // Who answers in place of Microsoft, or stands in between, may repeat what it was sent: secret, assertion, token, password of the proxy. None of that
@@ -99,7 +100,7 @@ func TestWhoRepeatsSecrets(t *testing.T) {
 					}
 				}))
 				defer web.Close()
-				way := Way{Roots: trusting(web.Certificate())}
+				way := egress.Way{Roots: trusting(web.Certificate())}
 				if who == "proxy" {
 					l, err := net.Listen("tcp", "127.0.0.1:0")
 					if err != nil {

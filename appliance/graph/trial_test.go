@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 	"viaduct/appliance/status"
 )
 
@@ -55,7 +56,7 @@ func TestATrialSaysEachStep(t *testing.T) {
 	port := netip.MustParseAddrPort(s.Listener.Addr().String()).Port()
 	credentials := withCertificate(t)
 	credentials.Hosts = Hosts{Login: fmt.Sprintf("https://example.com:%d", port), Graph: fmt.Sprintf("https://graph.example.com:%d", port)}
-	w := Way{Lookup: lookup("127.0.0.1"), Roots: trusting(s.Certificate())}
+	w := egress.Way{Lookup: lookup("127.0.0.1"), Roots: trusting(s.Certificate())}
 	through := newProxy(t, s.Listener.Addr().String())
 	for name, c := range map[string]struct {
 		proxy config.HTTPProxy
@@ -117,26 +118,26 @@ func TestATrialNamesTheStepThatFails(t *testing.T) {
 	closed.Close()
 	refusing := newProxy(t, s.Listener.Addr().String())
 	refusing.refuse = http.StatusForbidden
-	good := Way{Lookup: lookup("127.0.0.1"), Roots: trusting(s.Certificate())}
-	with := func(change func(*Way)) Way { w := good; change(&w); return w }
+	good := egress.Way{Lookup: lookup("127.0.0.1"), Roots: trusting(s.Certificate())}
+	with := func(change func(*egress.Way)) egress.Way { w := good; change(&w); return w }
 	for name, c := range map[string]struct {
-		way   Way
+		way   egress.Way
 		port  uint16
 		setup func()
 		want  []string // lines that must be among those that are said
 	}{
-		"no such name": {way: with(func(w *Way) {
+		"no such name": {way: with(func(w *egress.Way) {
 			w.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such name") }
 		}), want: []string{
 			"Name of example.com:PORT: failed, the name example.com is not resolved: no such name", "TCP to example.com:PORT: skipped, Name of example.com:PORT",
 			"Sign-in to Microsoft Entra: skipped, Name of example.com:PORT", "Presence: skipped, Name of example.com:PORT"}},
 		"nobody listens": {way: good, port: gone.Port(), want: []string{
 			"Name of example.com:PORT: ok", "TCP to example.com:PORT: failed, dial tcp 127.0.0.1:PORT: connect: connection refused", "TLS with example.com:PORT: skipped, TCP to example.com:PORT"}},
-		"no proxy": {way: with(func(w *Way) { w.Proxy = config.HTTPProxy{Host: "127.0.0.1", Port: gone.Port()} }), want: []string{
+		"no proxy": {way: with(func(w *egress.Way) { w.Proxy = config.HTTPProxy{Host: "127.0.0.1", Port: gone.Port()} }), want: []string{
 			"Proxy GONE: failed, the proxy is not reached: dial tcp GONE: connect: connection refused", "TLS with example.com:PORT: skipped, Proxy GONE", "Presence: skipped, Proxy GONE"}},
-		"a proxy that refuses": {way: with(func(w *Way) { w.Proxy = refusing.configured() }), want: []string{
+		"a proxy that refuses": {way: with(func(w *egress.Way) { w.Proxy = refusing.configured() }), want: []string{
 			"Proxy REFUSING: failed, the proxy refuses to connect: 403 Forbidden (proxy 403)", "Sign-in to Microsoft Entra: skipped, Proxy REFUSING"}},
-		"inspected": {way: with(func(w *Way) { w.Roots = trusting() }), want: []string{
+		"inspected": {way: with(func(w *egress.Way) { w.Roots = trusting() }), want: []string{
 			"TCP to example.com:PORT: ok", `TLS with example.com:PORT: failed, whoever answers has a certificate from "Acme Co", which is not trusted here`,
 			"Sign-in to Microsoft Entra: skipped, TLS with example.com:PORT"}},
 		"secret expired": {way: good, setup: func() {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 	"viaduct/appliance/pki"
 )
 
@@ -110,7 +111,7 @@ func lookup(addrs ...string) func(context.Context, string) ([]netip.Addr, error)
 }
 
 // throughClient asks through a way; the certificate of httptest is for example.com.
-func throughClient(t *testing.T, w Way) error {
+func throughClient(t *testing.T, w egress.Way) error {
 	t.Helper()
 	credentials := testCredentials()
 	credentials.Hosts = Hosts{Login: "https://login.example.com", Graph: "https://graph.example.com"}
@@ -123,7 +124,7 @@ func TestThroughAProxy(t *testing.T) {
 	o, s := microsoft(t)
 	p := newProxy(t, s.Listener.Addr().String())
 	p.login = "box:pa:ss"
-	w := Way{Proxy: p.configured(), Roots: trusting(s.Certificate()), Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+	w := egress.Way{Proxy: p.configured(), Roots: trusting(s.Certificate()), Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 		t.Errorf("the name %s is looked up, which is the proxy's to do", host)
 		return nil, errors.New("no")
 	}}
@@ -164,17 +165,17 @@ func TestWhatIsInTheWay(t *testing.T) {
 	through := func(to string) config.HTTPProxy { return newProxy(t, to).configured() }
 	for _, c := range []struct {
 		name, text, cure string
-		w                Way
+		w                egress.Way
 	}{
-		{"no such name", "the name login.example.com is not resolved: no such name", "name servers", Way{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such name") }}},
-		{"a name without an address", "is not resolved: it has no address", "name servers", Way{Lookup: lookup()}},
+		{"no such name", "the name login.example.com is not resolved: no such name", "name servers", egress.Way{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such name") }}},
+		{"a name without an address", "is not resolved: it has no address", "name servers", egress.Way{Lookup: lookup()}},
 		{"no proxy at any of its addresses", "the proxy is not reached: none of 2 addresses answers: dial tcp " + port.String() + ": connect: connection refused", "host and port of `http-proxy`",
-			Way{Proxy: config.HTTPProxy{Host: "proxy.example.com", Port: port.Port()}, Lookup: lookup("127.0.0.1", "127.0.0.2")}},
+			egress.Way{Proxy: config.HTTPProxy{Host: "proxy.example.com", Port: port.Port()}, Lookup: lookup("127.0.0.1", "127.0.0.2")}},
 		{"no proxy there", "the proxy is not reached: dial tcp " + port.String() + ": connect: connection refused", "host and port of `http-proxy`",
-			Way{Proxy: config.HTTPProxy{Host: port.Addr().String(), Port: port.Port()}}},
-		{"a proxy that cannot connect", "the proxy refuses to connect: 502 Bad Gateway", "login.example.com and graph.example.com at port 443", Way{Proxy: through(port.String())}},
-		{"a proxy that inspects TLS", `a certificate from "Acme Co", which is not trusted`, "import its CA", Way{Proxy: through(s.Listener.Addr().String()), Roots: trusting(stranger)}},
-		{"no TLS there", "does not speak TLS", "`http-proxy`", Way{Proxy: through(plain.Listener.Addr().String())}},
+			egress.Way{Proxy: config.HTTPProxy{Host: port.Addr().String(), Port: port.Port()}}},
+		{"a proxy that cannot connect", "the proxy refuses to connect: 502 Bad Gateway", "login.example.com and graph.example.com at port 443", egress.Way{Proxy: through(port.String())}},
+		{"a proxy that inspects TLS", `a certificate from "Acme Co", which is not trusted`, "import its CA", egress.Way{Proxy: through(s.Listener.Addr().String()), Roots: trusting(stranger)}},
+		{"no TLS there", "does not speak TLS", "`http-proxy`", egress.Way{Proxy: through(plain.Listener.Addr().String())}},
 	} {
 		if e := wantError(t, throughClient(t, c.w), Network); !strings.Contains(e.Error(), c.text) || !strings.Contains(e.Cure, c.cure) || e.Status != 0 {
 			t.Errorf("%s: %v, cure %q", c.name, e, e.Cure)
@@ -185,7 +186,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 func TestACertificateForAnotherName(t *testing.T) {
 	_, s := microsoft(t)
 	credentials := testCredentials() // login.microsoftonline.com
-	transport := Way{Proxy: newProxy(t, s.Listener.Addr().String()).configured(), Roots: trusting(s.Certificate())}.Transport()
+	transport := egress.Way{Proxy: newProxy(t, s.Listener.Addr().String()).configured(), Roots: trusting(s.Certificate())}.Transport()
 	defer transport.CloseIdleConnections()
 	if e := wantError(t, read(t, New(transport, credentials)), Network); !strings.Contains(e.Text, "is not for this name") {
 		t.Error(e)

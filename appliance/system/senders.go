@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 	"viaduct/appliance/graph"
 	"viaduct/appliance/health"
 	"viaduct/appliance/hep"
@@ -150,7 +151,7 @@ func (s *System) dialGraph(p *config.PresenceService) (http.RoundTripper, graph.
 	if err != nil {
 		return nil, c, err
 	}
-	return graph.Way{Lookup: s.resolver.Lookup, Proxy: p.Proxy, Roots: roots}.Transport(), c, nil
+	return egress.Way{Lookup: s.resolver.Lookup, Proxy: p.Proxy, Roots: roots}.Transport(), c, nil
 }
 
 // Events is what the PBX is asked and told with SIP events.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/egress"
 	"viaduct/appliance/graph"
 	"viaduct/appliance/lab/entra"
 	"viaduct/appliance/lab/proxy"
@@ -70,7 +71,7 @@ func TestTheWayThroughProxies(t *testing.T) {
 		{"a proxy that inspects, of which nobody knows", toInspecting, roots(o.Root()), "`ca`"},
 		{"a proxy in whose CA alone the box trusts, and that does not inspect", known, roots(inspecting.CA()), "`ca`"},
 	} {
-		way := graph.Way{Proxy: c.to, Roots: c.roots, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+		way := egress.Way{Proxy: c.to, Roots: c.roots, Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 			if host != "proxy.meinefirma.de" {
 				return nil, errors.New("only the proxy knows " + host)
 			}

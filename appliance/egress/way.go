@@ -1,4 +1,8 @@
-package graph
+// Package egress is how the box asks servers on the internet over HTTPS: names by its own resolver, by a proxy where one is configured; and what is wrong
+// when that fails, in a sentence.
+//
+// It owns the way and nothing that goes it. It has no goroutines but those of net/http.
+package egress
 
 import (
 	"context"
@@ -24,11 +28,11 @@ const (
 	idleTime   = 90 * time.Second
 )
 
-// Way is how Microsoft is reached.
+// Way is how a server is reached.
 type Way struct {
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	Proxy  config.HTTPProxy // zero: none
-	Roots  *x509.CertPool   // whom certificates may come from: Microsoft's issuers, or the CA of a proxy that inspects TLS
+	Roots  *x509.CertPool   // whom certificates may come from: the issuers of the server, or the CA of a proxy that inspects TLS
 }
 
 // Transport makes connections that way.
