@@ -25,6 +25,7 @@ var floors = map[string]string{
 	"dialoginfo":   "",
 	"roster":       "",
 	"fleet":        "status",
+	"fleet/lease":  "fleet printable status",
 	"fleet/bus":    "config fleet flash status",
 	"sipua":        "config printable roster sipgw sipmsg siptransport status",
 	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",

@@ -102,18 +102,21 @@ type LeaseRequest struct {
 	Kind     string `json:"kind"`     // sip-sessions, srtp-channels
 	Serial   string `json:"serial"`   // of the box: leases are bound to it
 	Want     int    `json:"want"`     // 0 gives all back
+	Has      int    `json:"has"`      // what the box counts on until it is answered, at most Want: it lowers its own count before it asks
 	Sequence uint64 `json:"sequence"` // goes up with each request of the box for this kind, over restarts, too; the hub obeys none that is not newer
 }
 
 // LeaseReply is the hub's answer.
 type LeaseReply struct {
-	Error    string   `json:"error,omitempty"` // why nothing was changed, as a sentence
-	Sequence uint64   `json:"sequence"`        // the last that the hub has obeyed for this box and kind
-	Lease    string   `json:"lease,omitempty"` // signed, see license.SignLease; "": the box has none
-	Keys     []string `json:"keys,omitempty"`  // the license keys of the pool, by which the box judges the lease
-	Min      int      `json:"min"`             // what the hub keeps for this box
-	Max      int      `json:"max"`             // what it may have at most
-	Free     int      `json:"free"`            // in the pool for this box, above what it has
+	Error    string   `json:"error,omitempty"`   // why nothing was changed, as a sentence
+	Refused  bool     `json:"refused,omitempty"` // the hub gives this box nothing: what it has ends with its time, and no grace follows
+	Sequence uint64   `json:"sequence"`          // the last that the hub has obeyed for this box and kind
+	Lease    string   `json:"lease,omitempty"`   // signed, see license.SignLease; "": the box has none
+	Left     int      `json:"left"`              // seconds of the lease that are left: the box's clock may be wrong, so it counts them from its question on
+	Keys     []string `json:"keys,omitempty"`    // the license keys of the pool, by which the box judges the lease
+	Min      int      `json:"min"`               // what the hub keeps for this box
+	Max      int      `json:"max"`               // what it may have at most
+	Free     int      `json:"free"`              // in the pool for this box, above what it has
 }
 
 // Retire ends a key. Next is the public key that the box has made in its place, for the operator to compare; it is not taken by this.
