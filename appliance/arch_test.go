@@ -27,6 +27,7 @@ var floors = map[string]string{
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/bus":    "config fleet flash status",
+	"fleet/tunnel": "fleet plural printable status",
 	"sipua":        "config printable roster sipgw sipmsg siptransport status",
 	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 

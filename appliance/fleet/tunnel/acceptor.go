@@ -91,7 +91,7 @@ func (a *Acceptor) Set(s Settings) {
 
 // Run takes connections until ctx ends, and waits for their end.
 func (a *Acceptor) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	connections, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // which end for a reason
 	defer a.running.Wait()
 	defer cancel(errStops)
 	stop, err := a.o.Link.Listen(fleet.Tunnel("*", a.o.Box, "*", true), a.came)
@@ -113,11 +113,10 @@ func (a *Acceptor) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			a.endAll(errStops)
 			return nil
 		case <-next:
 		case d := <-a.dial:
-			if err := a.accept(ctx, d); err != nil {
+			if err := a.accept(connections, d); err != nil {
 				a.answer(d, err)
 			}
 		case subject := <-lost:
@@ -262,7 +261,7 @@ func (a *Acceptor) serve(ctx context.Context, d dial, x *accepted, o *operator) 
 		a.answer(d, err)
 		return
 	}
-	a.note(x.Operator, status.AuditSession, fmt.Sprintf("%s through the hub, which the box sees from %v", x.Service, c.LocalAddr()))
+	a.note(x.Operator, status.AuditSession, fmt.Sprintf("%s through the hub, as from %v", x.Service, o.address))
 	a.answer(d, nil)
 	err = x.run(ctx, c)
 	in, out, _ := x.octets()

@@ -35,7 +35,7 @@ func (s Settings) allow(service string) bool {
 }
 
 // DialFunc connects to a service of the box itself. from is a loopback address that stands for the operator.
-type DialFunc func(ctx context.Context, service string, from netip.Addr) (*net.TCPConn, error)
+type DialFunc func(ctx context.Context, service string, from netip.Addr) (Side, error)
 
 // dialTime is for a connection within the box.
 const dialTime = 5 * time.Second
@@ -43,7 +43,7 @@ const dialTime = 5 * time.Second
 // Local connects from the operator's loopback address to where a service listens on this machine. The services count wrong passwords and connections
 // by address, so no operator shuts another out, nor anybody in the LAN.
 func Local(address func(service string) (netip.AddrPort, error)) DialFunc {
-	return func(ctx context.Context, service string, from netip.Addr) (*net.TCPConn, error) {
+	return func(ctx context.Context, service string, from netip.Addr) (Side, error) {
 		at, err := address(service)
 		if err != nil {
 			return nil, err
