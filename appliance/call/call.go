@@ -37,6 +37,7 @@ type call struct {
 	hunting               // for the callee
 	media   MediaSession  // nil before it is needed
 	share   license.Share // holds nothing before it is taken, and for an emergency call without
+	unwait  func() bool   // ends the wait for a license; nil: the call has not waited
 
 	state    State       // see state.go
 	early    *time.Timer // 183 came, but no voice yet
@@ -169,6 +170,9 @@ func (c *call) begin(in *sipgw.Incoming) {
 
 // licensed continues when the call has its license. With an error it was refused one.
 func (c *call) licensed(err error) {
+	if err != nil && c.leased() {
+		return
+	}
 	if err != nil {
 		c.m.refused(c.standing.source)
 		c.refuse(unlicensed(err))
@@ -361,6 +365,9 @@ func (c *call) finish() {
 	}
 	c.alive()
 	stop(c.early)
+	if c.unwait != nil {
+		c.unwait()
+	}
 	c.share.Release()
 	c.record.Close(time.Now())
 	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.Duration().Round(time.Second))

@@ -1,6 +1,9 @@
 package call
 
-import "viaduct/appliance/negotiation"
+import (
+	"viaduct/appliance/license"
+	"viaduct/appliance/negotiation"
+)
 
 // A call takes one session. It takes one channel while one of its sides has SRTP, or may get it.
 
@@ -13,13 +16,7 @@ func unlicensed(err error) callFailure {
 
 // license takes all that the call may need before its destination is known, or nothing. An emergency call is not refused.
 func (c *call) license() error {
-	channels := channelsOf(&c.a)
-	for _, a := range c.plan.Attempts {
-		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
-			channels = 1
-		}
-	}
-	share, err := c.m.Licenses.Acquire(1, channels)
+	share, err := c.m.Licenses.Acquire(1, c.channels())
 	switch {
 	case err == nil:
 		c.share = share
@@ -28,6 +25,43 @@ func (c *call) license() error {
 		return nil
 	}
 	return err
+}
+
+// channels is how many the call may need.
+func (c *call) channels() int {
+	n := channelsOf(&c.a)
+	for _, a := range c.plan.Attempts {
+		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
+			n = 1
+		}
+	}
+	return n
+}
+
+// leased has a call that found no license wait for more from the hub, once. Meanwhile it hears its events as ever, as the caller may give up.
+func (c *call) leased() bool {
+	if c.unwait != nil {
+		return false
+	}
+	stop, waits := c.m.Licenses.Await(1, c.channels(), func(s license.Share, err error) {
+		if !c.Post(func() { c.granted(s, err) }) && err == nil {
+			s.Release()
+		}
+	})
+	c.unwait = stop
+	return waits
+}
+
+// granted continues when the hub has given more, or when the wait is over. A call that has ended meanwhile gives back what it got.
+func (c *call) granted(s license.Share, err error) {
+	if err == nil {
+		c.share = s
+	}
+	if !c.ended() {
+		c.licensed(err)
+		return
+	}
+	c.share.Release()
 }
 
 // channel takes or gives back the channel. It counts the sides that the call has now, and n for a side that it is to get. An error

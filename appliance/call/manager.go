@@ -33,7 +33,8 @@ type Signalling interface {
 // Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.
 type Licenses interface {
 	Acquire(sessions, channels int) (license.Share, error)
-	Free(sessions, channels int) error // why Acquire would refuse so much now
+	Await(sessions, channels int, then func(license.Share, error)) (stop func() bool, waits bool) // for more than there is
+	Free(sessions, channels int) error                                                            // why Acquire would refuse so much now
 	InUse() status.LicensesInUse
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/drain"
+	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 )
 
@@ -249,6 +250,14 @@ func (w *world) step(s step) {
 			f[r.Name] = fmt.Sprintf("%d of %d", r.Alloc, r.Total)
 		}
 		w.facts(s, f)
+	case "lessor": // somebody can bring more licenses
+		w.licenses.Attach(nil)
+	case "leased": // leased KIND N: the hub has given so many
+		n, err := strconv.Atoi(s.words[2])
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+		w.licenses.SetLeased(license.Kind(s.words[1]), n)
 	case "take": // take N licenses of each pool, take channels N: so many of that pool from now on
 		n, err := strconv.Atoi(s.words[len(s.words)-1])
 		if err == nil && w.taken == nil {

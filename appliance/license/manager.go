@@ -27,18 +27,33 @@ func builtInIssuers() (list []issuer) {
 	return list
 }
 
+// amount is so much of the counted pools: sip-sessions and srtp-channels.
+type amount [2]int
+
+var pools = [2]Kind{SIPSessions, SRTPChannels}
+
+func (a amount) plus(b amount) amount  { return amount{a[0] + b[0], a[1] + b[1]} }
+func (a amount) minus(b amount) amount { return amount{a[0] - b[0], a[1] - b[1]} }
+func (a amount) most(b amount) amount  { return amount{max(a[0], b[0]), max(a[1], b[1])} }
+
 // Manager holds the installed licenses and counts those in use. It is safe for concurrent use.
 type Manager struct {
 	mu       sync.Mutex
 	licenses []License
-	sessions int // in use
-	channels int
-	peak     [2]int // most of sessions and channels that were in use at once
-	refused  [2]int // how often more were wanted than were free
+	leased   amount // by a hub, see growth.go
+	total    amount // that may be in use: count keeps it
+	used     amount
+	peak     amount // most that was in use at once
+	refused  amount // how often more was wanted than was free
+	growth
 }
 
 // New returns a Manager with the built-in licenses only.
-func New() *Manager { return &Manager{} }
+func New() *Manager {
+	m := &Manager{growth: growth{wanted: make(chan struct{}, 1)}}
+	m.count()
+	return m
+}
 
 // Verify reads a key. Serial is the system's own serial number. Errors are sentences that say why the key is refused.
 func Verify(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (License, error) {
@@ -62,11 +77,13 @@ func (m *Manager) Install(key, serial string, now time.Time, authorities []*conf
 		return License{}, err
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if slices.ContainsFunc(m.licenses, func(o License) bool { return o.Serial == l.Serial && o.issuer == l.issuer }) {
+		m.mu.Unlock()
 		return License{}, fmt.Errorf("license %d is installed already", l.Serial)
 	}
 	m.licenses = append(m.licenses, l)
+	m.count()
+	m.unlock()
 	return l, nil
 }
 
@@ -99,6 +116,7 @@ func (m *Manager) remove(gone func(License) bool) (removed []License) {
 		}
 		return false
 	})
+	m.count()
 	return removed
 }
 
@@ -127,8 +145,8 @@ func (none) Release()           {}
 
 // share is a Share of a Manager's pools.
 type share struct {
-	m                  *Manager
-	sessions, channels int
+	m   *Manager
+	has amount
 }
 
 // Acquire takes sessions and channels in one step, or nothing at all: then the error is an *Exhausted.
@@ -136,65 +154,74 @@ func (m *Manager) Acquire(sessions, channels int) (Share, error) {
 	if sessions < 0 || channels < 0 {
 		return nil, errors.New("license: cannot acquire less than nothing")
 	}
+	want := amount{sessions, channels}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.free(sessions, channels); err != nil {
-		m.refuse(err)
-		return nil, err
+	if e := m.lacks(want); e != nil {
+		m.refuse(e)
+		return nil, e
 	}
-	m.sessions += sessions
-	m.channels += channels
-	m.peaks()
-	return &share{m, sessions, channels}, nil
+	m.take(want)
+	return &share{m, want}, nil
 }
 
 // Free says whether Acquire would give so much now: an *Exhausted when not.
 func (m *Manager) Free(sessions, channels int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.free(sessions, channels)
-}
-
-// free is Free; the caller holds mu.
-func (m *Manager) free(sessions, channels int) error {
-	if r := m.row(SIPSessions, m.sessions); sessions > r.Free {
-		return &Exhausted{r.Name, r.Total}
-	}
-	if r := m.row(SRTPChannels, m.channels); channels > r.Free {
-		return &Exhausted{r.Name, r.Total}
+	if e := m.lacks(amount{sessions, channels}); e != nil {
+		return e
 	}
 	return nil
 }
 
-func (s *share) Channels(n int) error {
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	if r := s.m.row(SRTPChannels, s.m.channels); n-s.channels > r.Free {
-		err := &Exhausted{r.Name, r.Total}
-		s.m.refuse(err)
-		return err
+// lacks is the pool that does not have so much; nil: all have. After a loss of licenses more may be in use than there are, and who wants nothing of
+// that pool is not concerned. The caller holds mu.
+func (m *Manager) lacks(want amount) *Exhausted {
+	for i, n := range want {
+		if n > 0 && n > m.total[i]-m.used[i] {
+			return &Exhausted{string(pools[i]), m.total[i]}
+		}
 	}
-	s.m.channels += n - s.channels
-	s.channels = n
-	s.m.peaks()
+	return nil
+}
+
+// take counts what is in use from now on, and tells whoever can bring more when little is left. The caller holds mu.
+func (m *Manager) take(more amount) {
+	m.used = m.used.plus(more)
+	m.peak = m.peak.most(m.used)
+	if m.attached {
+		m.taken()
+	}
+}
+
+func (s *share) Channels(n int) error {
+	more := amount{0, n - s.has[1]}
+	s.m.mu.Lock()
+	defer s.m.unlock()
+	if e := s.m.lacks(more); e != nil {
+		s.m.refuse(e)
+		return e
+	}
+	s.m.take(more)
+	s.has[1] = n
 	return nil
 }
 
 func (s *share) Release() {
 	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	s.m.sessions -= s.sessions
-	s.m.channels -= s.channels
-	s.sessions, s.channels = 0, 0
+	s.m.used = s.m.used.minus(s.has)
+	s.has = amount{}
+	s.m.unlock()
 }
 
-// row adds up a pool; the caller holds mu.
-func (m *Manager) row(name Kind, alloc int) status.Pool {
-	k, _ := kindOf(func(k kind) bool { return k.name == name })
-	r := status.Pool{Name: string(name), BuiltIn: k.builtIn, Alloc: alloc}
+// row is a pool; the caller holds mu.
+func (m *Manager) row(i int) status.Pool {
+	k, _ := kindOf(func(k kind) bool { return k.name == pools[i] })
+	r := status.Pool{Name: string(k.name), BuiltIn: k.builtIn, Leased: m.leased[i], Alloc: m.used[i]}
 	for _, l := range m.licenses {
 		switch {
-		case l.Kind != name:
+		case l.Kind != k.name:
 		case l.Expires.IsZero():
 			r.Installed += l.Count
 		default:
@@ -206,21 +233,18 @@ func (m *Manager) row(name Kind, alloc int) status.Pool {
 	return r
 }
 
-// peaks updates the peaks, and refuse counts a refusal. The caller holds mu.
-func (m *Manager) peaks() {
-	m.peak = [2]int{max(m.peak[0], m.sessions), max(m.peak[1], m.channels)}
-}
-
-func (m *Manager) refuse(err error) {
-	var e *Exhausted
-	switch {
-	case !errors.As(err, &e):
-	case e.Pool == string(SIPSessions):
-		m.refused[0]++
-	default:
-		m.refused[1]++
+// count adds the licenses up, when they have changed. The caller holds mu.
+func (m *Manager) count() {
+	for i := range pools {
+		m.total[i] = m.row(i).Total
 	}
 }
+
+// refuse counts a refusal. The caller holds mu.
+func (m *Manager) refuse(e *Exhausted) { m.refused[indexOf(Kind(e.Pool))]++ }
+
+// indexOf is the place of a counted pool; -1: there is no such pool.
+func indexOf(name Kind) int { return slices.Index(pools[:], name) }
 
 // Peaks returns the peaks of the counted pools.
 func (m *Manager) Peaks() []status.Peak {
@@ -236,22 +260,21 @@ func (m *Manager) Peaks() []status.Peak {
 func (m *Manager) Table() []status.Pool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return []status.Pool{m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)}
+	return []status.Pool{m.row(0), m.row(1)}
 }
 
 // InUse is how many of both pools are in use.
 func (m *Manager) InUse() status.LicensesInUse {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	sessions, channels := m.row(SIPSessions, m.sessions), m.row(SRTPChannels, m.channels)
-	return status.LicensesInUse{Sessions: sessions.Alloc, SessionsTotal: sessions.Total, Channels: channels.Alloc, ChannelsTotal: channels.Total}
+	return status.LicensesInUse{Sessions: m.used[0], SessionsTotal: m.total[0], Channels: m.used[1], ChannelsTotal: m.total[1]}
 }
 
 // Sessions is how many calls the licenses allow at once.
 func (m *Manager) Sessions() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.row(SIPSessions, m.sessions).Total
+	return m.total[0]
 }
 
 // Features returns the yes-or-no features.

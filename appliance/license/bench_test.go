@@ -1,0 +1,22 @@
+package license
+
+import "testing"
+
+// BenchmarkAcquire is what a call costs, with three licenses installed.
+func BenchmarkAcquire(b *testing.B) {
+	issuer, authorities := lab(b)
+	m := New()
+	for serial := range uint32(3) {
+		if _, err := m.Install(sign(b, issuer, License{Kind: SIPSessions, Count: 20, Serial: serial}), box, today, authorities); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := m.Acquire(1, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Release()
+	}
+}
