@@ -28,6 +28,7 @@ var floors = map[string]string{
 	"fleet/lease":  "fleet printable status",
 	"fleet/bus":    "config fleet flash status",
 	"fleet/tunnel": "fleet plural printable status",
+	"fleet/hub":    "config fleet flash license",
 	"sipua":        "config printable roster sipgw sipmsg siptransport status",
 	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 
@@ -183,6 +184,7 @@ var floors = map[string]string{
 	"siptransport/siptransporttest": "",
 	"media/mediatest":               "srtp srtp/srtptest",
 	"srtp/srtptest":                 "srtp",
+	"fleet/hub/hubtest":             "fleet fleet/hub",
 	"license/cmd/issue":             "calendar license",
 
 	"printable/printabletest": "",

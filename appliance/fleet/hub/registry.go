@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"viaduct/appliance/license"
+)
+
+// Bounds of what a hub keeps.
+const (
+	maxCustomers   = 200
+	maxBoxes       = 5000 // of a customer
+	maxOperators   = 100
+	maxLicenses    = license.MaxPoolKeys
+	maxAuthorities = 20
+	maxEnded       = 8 // keys of a box that are remembered as ended
+)
+
+const (
+	bucket    = "registry"
+	reconnect = 250 * time.Millisecond
+	patience  = 10 * time.Second // for one answer of the registry
+)
+
+// Keys of the bucket. Boxes and operators of a customer share their names, because they share the space of inboxes.
+func customerKey(name string) string         { return "customer." + name }
+func memberKey(customer, name string) string { return "member." + customer + "." + name }
+func licenseKey(customer, id string) string  { return "license." + customer + "." + id }
+func authorityKey(name string) string        { return "authority." + name }
+func splitKey(key string) (kind, rest string) {
+	kind, rest, _ = strings.Cut(key, ".")
+	return kind, rest
+}
+
+// Registry is the hub's list of who belongs to it, in JetStream, so that all nodes have the same.
+type Registry struct {
+	node *Node
+	conn *nats.Conn
+	kv   jetstream.KeyValue
+}
+
+// Registry connects to the node and opens its registry.
+func (n *Node) Registry(ctx context.Context) (*Registry, error) {
+	conn, err := n.Admin()
+	if err != nil {
+		return nil, err
+	}
+	r := &Registry{node: n, conn: conn}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	for {
+		if r.kv, err = n.bucket(ctx, conn); err == nil {
+			return r, nil
+		}
+		select {
+		case <-ctx.Done():
+			conn.Close()
+			return nil, fmt.Errorf("the registry cannot be read: do two of three nodes run? %w", err)
+		case <-time.After(reconnect):
+		}
+	}
+}
+
+// bucket opens the bucket of the registry, or makes it.
+func (n *Node) bucket(ctx context.Context, conn *nats.Conn) (jetstream.KeyValue, error) {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second) // without a leader nobody answers
+	defer stop()
+	kv, err := js.KeyValue(ctx, bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: bucket, Replicas: n.Replicas(), Storage: jetstream.FileStorage, MaxBytes: registryStore / 2})
+	}
+	return kv, err
+}
+
+// Close ends the connection.
+func (r *Registry) Close() { r.conn.Close() }
+
+// create writes what must not be there yet. The error is errTaken when it is.
+func (r *Registry) create(ctx context.Context, key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	_, err = r.kv.Create(ctx, key, text)
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return errTaken
+	}
+	return registryError(err)
+}
+
+var (
+	errTaken   = errors.New("it is taken")
+	errMissing = errors.New("it is not there")
+)
+
+// registryError is a failure of the registry as a sentence.
+func registryError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) {
+		return fmt.Errorf("the registry does not answer: do two of three nodes run? %w", err)
+	}
+	return err
+}
+
+// change reads a value, has it changed and writes it, again when somebody else has changed it meanwhile. The error is errMissing when it is not there.
+func change[T any](ctx context.Context, r *Registry, key string, f func(*T) error) error {
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	for {
+		e, err := r.kv.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return errMissing
+		} else if err != nil {
+			return registryError(err)
+		}
+		var value T
+		if err := json.Unmarshal(e.Value(), &value); err != nil {
+			return fmt.Errorf("read %s in the registry: %w", key, err)
+		}
+		if err := f(&value); err != nil {
+			return err
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		if _, err = r.kv.Update(ctx, key, text, e.Revision()); !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return registryError(err)
+		}
+	}
+}
+
+// List reads the whole registry.
+func (r *Registry) List(ctx context.Context) (*Listing, error) {
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	var first *Listing
+	err := r.Watch(ctx, func(l *Listing) { first = l; stop() })
+	if first != nil {
+		return first, nil
+	}
+	return nil, registryError(err)
+}
+
+// Watch calls f with the whole registry, and again after each change, until ctx ends. What f gets is not changed afterwards. Changes that
+// come together are one.
+func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
+	w, err := r.kv.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watch the registry: %w", err)
+	}
+	defer w.Stop()
+	raw, complete := map[string]jetstream.KeyValueEntry{}, false
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e, open := <-w.Updates():
+			switch {
+			case !open:
+				return errors.New("the watch of the registry has ended")
+			case e == nil:
+				complete = true
+			case e.Operation() == jetstream.KeyValuePut:
+				raw[e.Key()] = e
+			default:
+				delete(raw, e.Key())
+			}
+			if complete && len(w.Updates()) == 0 {
+				f(listing(raw))
+			}
+		}
+	}
+}

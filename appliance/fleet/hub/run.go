@@ -1,0 +1,145 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"viaduct/appliance/flash"
+)
+
+// Service is a part of the hub beside its engine. It runs from when the registry can be read until ctx ends; when it ends before, the hub does.
+type Service interface {
+	Run(ctx context.Context) error
+}
+
+// Run serves boxes and operators until ctx ends: it starts the engine, has it know those of the registry, and runs the services.
+func (n *Node) Run(ctx context.Context, kind Engine, services ...Service) error {
+	if err := n.writeConf(); err != nil {
+		return err
+	}
+	if err := flash.MakeDir(n.path(dirStore), 0o700); err != nil {
+		return fmt.Errorf("make the store: %w", err)
+	}
+	var e engine = &external{n}
+	if kind == Embedded {
+		started, err := n.startEmbedded()
+		if err != nil {
+			return err
+		}
+		e = started
+	}
+	defer e.stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer stop(nil)
+	run := func(what string, f func(context.Context) error) {
+		parts.Go(func() {
+			if err := f(ctx); ctx.Err() == nil {
+				stop(fmt.Errorf("%s has ended: %w", what, err))
+			}
+		})
+	}
+	run("the watch of the registry", func(ctx context.Context) error { return n.follow(ctx, e) })
+	run("the services", func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.ready:
+		}
+		for _, s := range services {
+			run("a service", s.Run)
+		}
+		<-ctx.Done()
+		return nil
+	})
+	select {
+	case <-ctx.Done():
+		if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	case <-e.ended():
+		return errors.New("the engine has ended by itself: its messages above say why")
+	}
+}
+
+// follow keeps the engine's users as the registry has them, until ctx ends. Until the registry can be read, and while it cannot, they
+// are those of the last time, from the file.
+func (n *Node) follow(ctx context.Context, e engine) error {
+	said := ""
+	for {
+		err := n.followOnce(ctx, e)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err.Error() != said {
+			said = err.Error()
+			slog.Info("The registry cannot be read now: the users stay as they were.", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(reconnect):
+		}
+	}
+}
+
+func (n *Node) followOnce(ctx context.Context, e engine) error {
+	r, err := n.Registry(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := r.first(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	err = r.Watch(ctx, func(l *Listing) {
+		if err := n.take(l, e); err != nil {
+			stop(err)
+		}
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return err
+}
+
+// first makes the default customer, with the registry.
+func (r *Registry) first(ctx context.Context) error {
+	l, err := r.List(ctx)
+	if err != nil || len(l.Customers) > 0 {
+		return err
+	}
+	err = r.AddCustomer(ctx, DefaultCustomer, min(DefaultStore, r.node.set.Store-registryStore))
+	if again, _ := r.List(ctx); again != nil && again.Customers[DefaultCustomer] != nil { // another node was faster
+		return nil
+	}
+	return err
+}
+
+// take has the engine know the users of a Listing.
+func (n *Node) take(l *Listing, e engine) error {
+	text := n.accounts(l)
+	if old, err := os.ReadFile(n.path(fileAccounts)); err != nil || string(old) != text {
+		if err := n.writeAccounts(l); err != nil {
+			return err
+		}
+	}
+	if err := e.reload(); err != nil {
+		return fmt.Errorf("have the engine take its users: %w", err)
+	}
+	select {
+	case <-n.ready:
+	default:
+		close(n.ready)
+	}
+	return nil
+}
