@@ -189,6 +189,10 @@ var floors = map[string]string{
 
 	"printable/printabletest": "",
 
+	// Beside the box: the hub.
+	"fleet/steward": "config fleet fleet/lease license",
+	"fleet/view":    "fleet plural printable status",
+
 	"handset":           "printable",
 	"places":            "source",
 	"provisioning":      "bans config handset health places printable provisioning/pnp provisioning/tftp status",

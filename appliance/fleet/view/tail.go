@@ -1,0 +1,159 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"viaduct/appliance/fleet"
+	"viaduct/appliance/printable"
+	"viaduct/appliance/status"
+)
+
+// Tail says what of a stream is shown.
+type Tail struct {
+	Box    string         // "": of all boxes
+	Last   int            // how many of those that there are already, at most
+	Follow bool           // go on until the context ends
+	JSON   bool           // one object a line
+	Zone   *time.Location // of the times; nil: that of this machine. JSON has UTC
+}
+
+// Alarms shows what boxes have said of their alarms, the oldest first.
+func Alarms(ctx context.Context, js jetstream.JetStream, t Tail, w io.Writer) error {
+	return t.show(ctx, js, fleet.AlarmStream, fleet.AlarmsOf, w, func(m message) (any, string, error) {
+		a, err := readAlarm(m)
+		return a, a.line(t.Zone), err
+	})
+}
+
+// Calls shows the records of the boxes' calls, the oldest first.
+func Calls(ctx context.Context, js jetstream.JetStream, t Tail, w io.Writer) error {
+	return t.show(ctx, js, fleet.CallStream, fleet.CallsOf, w, func(m message) (any, string, error) {
+		c, err := readCall(m)
+		return c, c.line(t.Zone), err
+	})
+}
+
+// Alarm is an alarm of a box as the hub has it.
+type Alarm struct {
+	Box      string      `json:"box"`
+	Received time.Time   `json:"received"`
+	Alarm    fleet.Alarm `json:"alarm"`
+}
+
+// Call is the record of a call of a box as the hub has it. Its texts are as the box sent them.
+type Call struct {
+	Box      string        `json:"box"`
+	Received time.Time     `json:"received"`
+	Record   status.Record `json:"record"`
+}
+
+func readAlarm(m message) (Alarm, error) {
+	a := Alarm{Box: m.box, Received: m.received.UTC()}
+	err := json.Unmarshal(m.data, &a.Alarm)
+	a.Alarm = cleanAlarm(a.Alarm)
+	return a, err
+}
+
+func readCall(m message) (Call, error) {
+	r, err := status.ReadRecord(m.data)
+	return Call{m.box, m.received.UTC(), r}, err
+}
+
+// show reads a stream and writes a line for each message.
+func (t Tail) show(ctx context.Context, js jetstream.JetStream, stream string, subject func(string) string, w io.Writer, form func(message) (any, string, error)) error {
+	box := "*"
+	if t.Box != "" {
+		if err := fleet.CheckName(t.Box); err != nil {
+			return err
+		}
+		box = t.Box
+	}
+	var failed error
+	err := lastOf(ctx, js, stream, subject(box), t.Last, t.Follow, func(m message) bool {
+		value, line, err := form(m)
+		switch {
+		case err != nil && t.JSON:
+			value = map[string]any{"box": m.box, "received": m.received.UTC(), "damaged": len(m.data)}
+		case err != nil:
+			line = fmt.Sprintf("%s  %-*s  a message that cannot be read, of %d octets", clock(m.received, t.Zone), boxWidth, m.box, len(m.data))
+		}
+		if t.JSON {
+			line, err = oneLine(value)
+			if err != nil {
+				failed = err
+				return false
+			}
+		}
+		_, failed = io.WriteString(w, line+"\n")
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// lastOf calls f with the last n messages of a subject, and with those that come if it follows. What a box has sent again is left out.
+func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string, n int, follow bool, f func(message) bool) error {
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", stream, err)
+	}
+	consumer, skip, err := last(ctx, s, subject, max(n, 1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", stream, err)
+	}
+	if n == 0 {
+		skip++
+	}
+	seen := seen{}
+	return read(ctx, s, consumer, follow, func(m message) bool {
+		if again := seen.before(m); again || skip > 0 {
+			skip = max(0, skip-1)
+			return true
+		}
+		return f(m)
+	})
+}
+
+// seen are the ids of the last few messages of each box. After an interruption that outlasts the hub's own memory a box sends what it does not know to
+// be there once more.
+type seen map[string][]string
+
+const (
+	remembered = 8
+	longest    = 200 // of an id that is remembered
+)
+
+func (s seen) before(m message) bool {
+	if m.id == "" || len(m.id) > longest {
+		return false
+	}
+	ids := s[m.box]
+	for _, id := range ids {
+		if id == m.id {
+			return true
+		}
+	}
+	s[m.box] = append(ids[max(0, len(ids)+1-remembered):], m.id)
+	return false
+}
+
+// oneLine is a value as JSON that a terminal may show.
+func oneLine(value any) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return "", fmt.Errorf("write JSON: %w", err)
+	}
+	return strings.TrimSuffix(string(printable.JSON(b.Bytes())), "\n"), nil
+}
