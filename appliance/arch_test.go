@@ -26,9 +26,9 @@ var floors = map[string]string{
 	"roster":       "",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
-	"fleet/bus":    "config fleet flash status",
 	"fleet/tunnel": "fleet plural printable status",
 	"fleet/hub":    "config fleet flash license",
+	"fleet/bus":    "config egress fleet flash printable status",
 	"sipua":        "config printable roster sipgw sipmsg siptransport status",
 	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 

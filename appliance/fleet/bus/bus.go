@@ -40,8 +40,8 @@ type Settings struct {
 	Hubs []*config.HubNode // tried in a random order
 	// Roots are whom the hub's certificate may come from: the CA of the configuration and, where a proxy inspects TLS, that proxy's. Nil: Pin.
 	Roots *x509.CertPool
-	// Pin is the SHA-256 of the public key in the hub's certificate, or in that of one of its issuers that it shows, as 64 hex digits. See TLS for what
-	// it stands for. "": Roots. When both are given, both must be right.
+	// Pin is the SHA-256 of the public key in the hub's certificate, or in that of one of its issuers that it shows, as 64 hex digits. What that
+	// makes of name and dates stands at tls. "": Roots. When both are given, both must be right.
 	Pin   string
 	Proxy config.HTTPProxy // zero: none
 }
@@ -72,15 +72,17 @@ type State struct {
 type Bus struct {
 	o     Options
 	nudge chan struct{} // one token: there are other settings, or somebody does not want to wait
+	dial  func(ctx context.Context, s *Settings, n *config.HubNode) (wire, error)
 
 	mu       sync.Mutex // protects the following
 	settings Settings
+	cancel   context.CancelCauseFunc // of the attempt or the connection under way
 	state    State
 	changed  chan struct{} // closed at the next change of connected
 	stated   chan struct{} // closed at the next change of state
 	session  *session      // nil: not connected
-	listens  []*listen     // in their order
-	last     uint64        // number of a listen
+	listens  map[uint64]*listen
+	last     uint64 // number of a listen: they go up in their order
 }
 
 // listen is a subject that somebody listens to. Its number is that of the subscription.
@@ -94,7 +96,10 @@ var _ fleet.Link = (*Bus)(nil)
 
 // Open makes a Bus that is connected to nothing: Apply says to what, and Run does it.
 func Open(o Options) *Bus {
-	return &Bus{o: o, nudge: make(chan struct{}, 1), changed: make(chan struct{}), stated: make(chan struct{}), state: State{Since: time.Now()}}
+	b := &Bus{o: o, nudge: make(chan struct{}, 1), changed: make(chan struct{}), stated: make(chan struct{}), state: State{Since: time.Now()},
+		listens: map[uint64]*listen{}, last: inboxNumber, cancel: func(error) {}}
+	b.dial = b.dialHub
+	return b
 }
 
 // Apply takes settings. Others than before end the connection, and a new one is made at once.
@@ -102,18 +107,14 @@ func (b *Bus) Apply(s Settings) {
 	s.Hubs = slices.Clone(s.Hubs)
 	b.mu.Lock()
 	same := s.equal(&b.settings)
-	old := b.session
 	if !same {
 		b.settings = s
+		b.cancel(errSettings)
 	}
 	b.mu.Unlock()
-	if same {
-		return
+	if !same {
+		b.Retry()
 	}
-	if old != nil {
-		old.fail(errSettings)
-	}
-	b.Retry()
 }
 
 // Retry has the next attempt made now. A connection that is there stays.

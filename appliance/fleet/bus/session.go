@@ -1,0 +1,347 @@
+package bus
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"viaduct/appliance/fleet"
+)
+
+const (
+	queueMax   = 8 << 20          // octets that wait to be written
+	chunk      = 64 << 10         // octets that are written at once
+	writeTime  = 20 * time.Second // for a chunk
+	silence    = 10 * time.Second // then the hub is asked whether it is there,
+	answerTime = 25 * time.Second // and is lost when nothing has come for so long after the question
+	lookTime   = 5 * time.Second  // between looks at that
+)
+
+// inboxNumber is the subscription to answers.
+const inboxNumber = 1
+
+// errRefused is a hub that does not take the key.
+var (
+	errRefused = errors.New("it does not know the key, or has revoked it")
+	errName    = errors.New("it knows the key by another name")
+	errSilent  = errors.New("nothing is heard of it any more")
+	errFull    = fmt.Errorf("%w: it takes what is sent too slowly", fleet.ErrAway)
+	errEnded   = errors.New("it has ended the connection")
+)
+
+// wire carries octets to a node and back.
+type wire interface {
+	io.Reader
+	// write waits until the octets are with the system, for writeTime at most.
+	write(p []byte) error
+	io.Closer // also ends what waits in Read and write
+}
+
+// session is a connection to a node, for as long as it lasts.
+type session struct {
+	node  string // HOST:PORT
+	wire  wire
+	in    *reader
+	inbox string // answers come to inbox.TOKEN
+	limit int    // octets of a message that the hub takes
+
+	mu      sync.Mutex // protects the following
+	out     []byte     // waits to be written
+	queued  int64      // octets so far
+	written int64      // octets so far
+	heard   time.Time  // when the hub last said something
+	asked   int64      // octets at which the question is written whether it is there; 0: none is asked
+	askedAt time.Time  // when that was; zero: not yet
+	waiting map[string]*waiting
+	tokens  uint64
+	err     error         // why it has ended
+	note    string        // the last error that the hub has told, which explains why it ends the connection
+	wake    chan struct{} // one token: there is something to write
+	ended   chan struct{} // closed when it has
+}
+
+// waiting is a request without its answer.
+type waiting struct {
+	subject string
+	answer  chan answer // has room for one
+}
+
+type answer struct {
+	status string
+	data   []byte
+	err    error
+}
+
+// newSession says hello on a wire: when it returns without an error, the hub has taken the key and the name.
+func newSession(w wire, node string, s *Settings) (*session, error) {
+	c := &session{node: node, wire: w, in: newReader(w), waiting: map[string]*waiting{}, heard: time.Now(), wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	c.inbox = fleet.Inbox(s.Name) + "." + token()
+	first, err := c.in.next()
+	if err != nil {
+		return nil, err
+	}
+	if first.verb == "-ERR" {
+		return nil, told(first.text)
+	}
+	if first.verb != "INFO" {
+		return nil, garbled("it does not begin with INFO")
+	}
+	info, err := parseInfo(first.text)
+	if err != nil {
+		return nil, err
+	}
+	if info.Nonce == "" {
+		return nil, errors.New("it does not ask for a key, so it is not set up as a hub")
+	}
+	c.limit = min(info.MaxPayload, fleet.MaxMessage)
+	signature, err := s.Key.pair.Sign([]byte(info.Nonce))
+	if err != nil {
+		return nil, fmt.Errorf("sign with the key: %w", err)
+	}
+	connect, err := json.Marshal(hello{NKey: s.Key.public, Signature: base64.RawURLEncoding.EncodeToString(signature), Name: s.Name, Lang: "go", Version: "1",
+		Protocol: 1, Headers: true, NoResponders: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s.* %d\r\nPING\r\n", connect, c.inbox, inboxNumber)); err != nil {
+		return nil, c.why(err)
+	}
+	for {
+		o, err := c.in.next()
+		switch {
+		case err != nil:
+			return nil, c.why(err)
+		case o.verb == "PONG":
+			return c, nil
+		case o.verb == "-ERR":
+			if err := told(o.text); errors.Is(err, errRefused) || errors.Is(err, errName) {
+				return nil, err
+			}
+			c.note = o.text
+		case o.verb == "MSG":
+			return nil, garbled("a message before its greeting")
+		}
+	}
+}
+
+// told is what an error of the hub means before it has taken us.
+func told(text string) error {
+	if refuses(text) {
+		return errRefused
+	}
+	if what, subject := denied(text); what == "Subscription to " && strings.HasPrefix(subject, "_INBOX_") {
+		return errName
+	}
+	return fmt.Errorf("it says %q", text)
+}
+
+// why is the reason for which a connection has broken, in place of the fact.
+func (c *session) why(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.note != "" && !errors.Is(err, errGarbled) {
+		return told(c.note)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errEnded
+	}
+	return err
+}
+
+// fail ends the connection, once.
+func (c *session) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	close(c.ended)
+	for token, w := range c.waiting {
+		w.answer <- answer{err: fleet.ErrAway}
+		delete(c.waiting, token)
+	}
+	c.out = nil
+}
+
+// run reads until the connection ends, and says why. It has ended when run returns, with all that belonged to it.
+func (c *session) run(ctx context.Context, deliver func(o op)) error {
+	var helpers sync.WaitGroup
+	helpers.Go(c.send)
+	helpers.Go(func() { c.look(ctx) })
+	for {
+		o, err := c.in.next()
+		if err == nil {
+			err = c.take(o, deliver)
+		}
+		if err != nil {
+			c.fail(c.why(err))
+			break
+		}
+	}
+	c.wire.Close()
+	helpers.Wait()
+	return c.err
+}
+
+// take does what an op asks for.
+func (c *session) take(o op, deliver func(o op)) error {
+	c.mu.Lock()
+	c.heard, c.asked, c.askedAt = time.Now(), 0, time.Time{}
+	c.mu.Unlock()
+	switch o.verb {
+	case "PING":
+		return c.queue([]byte("PONG\r\n"))
+	case "-ERR":
+		return c.complaint(o.text)
+	case "MSG":
+		if o.subscription == inboxNumber {
+			c.answered(o)
+			return nil
+		}
+		deliver(o)
+	}
+	return nil
+}
+
+// complaint takes an error of the hub. What it does not let us do fails the requests that wait for it; nothing else ends by that.
+func (c *session) complaint(text string) error {
+	if refuses(text) {
+		return errRefused
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what, subject := denied(text)
+	if what == "" {
+		c.note = text // it ends the connection after that
+		return nil
+	}
+	for token, w := range c.waiting {
+		if what == "Publish to " && w.subject == subject {
+			w.answer <- answer{err: fmt.Errorf("%w for this: it does not let us send to %s", fleet.ErrAway, subject)}
+			delete(c.waiting, token)
+		}
+	}
+	return nil
+}
+
+// answered gives an answer to who waits for it.
+func (c *session) answered(o op) {
+	token, ok := strings.CutPrefix(o.subject, c.inbox+".")
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.waiting[token]; w != nil {
+		w.answer <- answer{status: o.status, data: append([]byte(nil), o.data...)}
+		delete(c.waiting, token)
+	}
+}
+
+// queue has octets written. It does not wait.
+func (c *session) queue(parts ...[]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queueLocked(parts...)
+}
+
+func (c *session) queueLocked(parts ...[]byte) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	if c.err != nil {
+		return fleet.ErrAway
+	}
+	if len(c.out)+size > queueMax {
+		return errFull
+	}
+	for _, p := range parts {
+		c.out = append(c.out, p...)
+	}
+	c.queued += int64(size)
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// send writes what is queued until the connection ends.
+func (c *session) send() {
+	var batch []byte
+	for {
+		select {
+		case <-c.wake:
+		case <-c.ended:
+			return
+		}
+		c.mu.Lock()
+		batch, c.out = c.out, batch[:0]
+		c.mu.Unlock()
+		for rest := batch; len(rest) > 0; {
+			n := min(len(rest), chunk)
+			if err := c.wire.write(rest[:n]); err != nil {
+				c.fail(c.why(err))
+				c.wire.Close()
+				return
+			}
+			rest = rest[n:]
+			c.mu.Lock()
+			c.written += int64(n)
+			if c.asked > 0 && c.askedAt.IsZero() && c.written >= c.asked {
+				c.askedAt = time.Now()
+			}
+			c.mu.Unlock()
+		}
+		if cap(batch) > 1<<20 { // one tunnel had much to say
+			batch = nil
+		}
+	}
+}
+
+// look ends a connection when its time is over, or when the hub is not there any more.
+func (c *session) look(ctx context.Context) {
+	tick := time.NewTicker(lookTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			c.fail(context.Cause(ctx))
+			c.wire.Close()
+			return
+		case <-c.ended:
+			c.wire.Close()
+			return
+		}
+		if err := c.alive(time.Now()); err != nil {
+			c.fail(err)
+			c.wire.Close()
+			return
+		}
+	}
+}
+
+// alive asks the hub whether it is there when it was silent for a while. A question that waits behind much else counts from when it is written.
+func (c *session) alive(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.askedAt.IsZero() && now.Sub(c.askedAt) >= answerTime:
+		return errSilent
+	case c.asked == 0 && now.Sub(c.heard) >= silence:
+		if err := c.queueLocked([]byte("PING\r\n")); err != nil {
+			return nil // much waits to be written, for which there is a time of its own
+		}
+		c.asked = c.queued
+	}
+	return nil
+}
