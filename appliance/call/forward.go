@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"viaduct/appliance/disturb"
-	"viaduct/appliance/negotiation"
 	"viaduct/appliance/party"
 	"viaduct/appliance/sipgw"
 )
@@ -45,13 +44,7 @@ func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f callFailure) callF
 	if !n.urgent {
 		c.urgency(&n, by.iface, number)
 	}
-	channels := channelsOf(c.beyond(by))
-	for _, a := range plan.Attempts {
-		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
-			channels = 1
-		}
-	}
-	if err := c.channel(channels, n.urgent); err != nil {
+	if err := c.channel(c.mayNeed(c.beyond(by), plan), n.urgent); err != nil {
 		return unlicensed(err)
 	}
 	c.origin.diverted = diverted

@@ -3,6 +3,7 @@ package call
 import (
 	"viaduct/appliance/license"
 	"viaduct/appliance/negotiation"
+	"viaduct/appliance/route"
 )
 
 // A call takes one session. It takes one channel while one of its sides has SRTP, or may get it.
@@ -16,7 +17,7 @@ func unlicensed(err error) callFailure {
 
 // license takes all that the call may need before its destination is known, or nothing. An emergency call is not refused.
 func (c *call) license() error {
-	share, err := c.m.Licenses.Acquire(1, c.channels())
+	share, err := c.m.Licenses.Acquire(1, c.mayNeed(&c.a, c.plan))
 	switch {
 	case err == nil:
 		c.share = share
@@ -27,10 +28,10 @@ func (c *call) license() error {
 	return err
 }
 
-// channels is how many the call may need.
-func (c *call) channels() int {
-	n := channelsOf(&c.a)
-	for _, a := range c.plan.Attempts {
+// mayNeed is how many channels a call of s by this plan may need.
+func (c *call) mayNeed(s *side, plan *route.Plan) int {
+	n := channelsOf(s)
+	for _, a := range plan.Attempts {
 		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
 			n = 1
 		}
@@ -43,7 +44,7 @@ func (c *call) leased() bool {
 	if c.unwait != nil {
 		return false
 	}
-	stop, waits := c.m.Licenses.Await(1, c.channels(), func(s license.Share, err error) {
+	stop, waits := c.m.Licenses.Await(1, c.mayNeed(&c.a, c.plan), func(s license.Share, err error) {
 		if !c.Post(func() { c.granted(s, err) }) && err == nil {
 			s.Release()
 		}

@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/disturb"
+	"viaduct/appliance/insistent"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
@@ -107,10 +108,10 @@ type Manager struct {
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
-	cycles   map[route.Group]int  // calls that a cyclic hunt group has started
-	rounds   map[loopKey]int      // unanswered calls of each caller to each number, see origin.go
-	noise    map[netip.Addr]noise // sources that find no room
-	group    sync.WaitGroup       // every call
+	cycles   map[route.Group]int // calls that a cyclic hunt group has started
+	rounds   map[loopKey]int     // unanswered calls of each caller to each number, see origin.go
+	insist   insistent.Sources   // that find no room
+	group    sync.WaitGroup      // every call
 }
 
 // New returns a manager without calls.
@@ -121,7 +122,7 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}, noise: map[netip.Addr]noise{}}
+	return &Manager{Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

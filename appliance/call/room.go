@@ -13,9 +13,6 @@ import (
 
 const (
 	unackedAtLeast = 3 * time.Second // time for three 200s, before a missing ACK says anything
-	noisyFrom      = 10              // refusals of a source
-	quietsDown     = 0.5             // so many of them are forgotten in a second
-	maxNoisy       = 1024            // sources whose refusals are counted
 	maxTries       = 3               // calls that one asks to give way
 )
 
@@ -53,36 +50,15 @@ func (c *call) reached(s stage) {
 	}
 }
 
-// noise counts the refusals of a source. It goes down with time.
-type noise struct {
-	n    float64
-	last time.Time
-}
-
-func (x noise) at(now time.Time) float64 {
-	return max(0, x.n-now.Sub(x.last).Seconds()*quietsDown)
-}
-
 // refused notes that a call of a source found no room.
 func (m *Manager) refused(source netip.Addr) {
-	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for a, x := range m.noise {
-		if x.at(now) == 0 || len(m.noise) >= maxNoisy {
-			delete(m.noise, a)
-		}
-	}
-	m.noise[source] = noise{min(2*noisyFrom, m.noise[source].at(now)+1), now}
-}
-
-// noisy reports whether a source keeps asking after refusals. The lock is held.
-func (m *Manager) noisy(source netip.Addr, now time.Time) bool {
-	return m.noise[source].at(now) >= noisyFrom
+	m.insist.Refused(source, time.Now())
 }
 
 // victimFor finds the call of least weight for a newcomer; nil: none may give way. Calls without an ACK come first, then those of
-// noisy sources; among them the oldest call of the source that has most. For an emergency call any call gives way in which nobody
+// sources that insist; among them the oldest call of the source that has most. For an emergency call any call gives way in which nobody
 // talks.
 func (m *Manager) victimFor(newcomer *call) *call {
 	now := time.Now()
@@ -105,7 +81,7 @@ func (m *Manager) victimFor(newcomer *call) *call {
 		if c == newcomer || s.stage == talking || s.leaves || s.urgent {
 			continue
 		}
-		if !unacked && !me.urgent && (s.source == me.source || !m.noisy(s.source, now) || m.noisy(me.source, now)) {
+		if !unacked && !me.urgent && (s.source == me.source || !m.insist.Has(s.source, now) || m.insist.Has(me.source, now)) {
 			continue
 		}
 		if found == nil {

@@ -83,28 +83,3 @@ func TestACallThatGoesOnMeanwhileDoesNotGiveWay(t *testing.T) {
 		}
 	})
 }
-
-// What a source was refused is forgotten with time, and only so many sources are known.
-func TestNoiseGoesDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := New(Options{})
-		a := netip.MustParseAddr("10.0.0.0")
-		for range 100 {
-			m.refused(a)
-		}
-		if !m.noisy(a, time.Now()) {
-			t.Error("not noisy")
-		}
-		time.Sleep(time.Minute)
-		if m.noisy(a, time.Now()) {
-			t.Error("for ever")
-		}
-		for range 3 * maxNoisy {
-			a = a.Next()
-			m.refused(a)
-		}
-		if len(m.noise) > maxNoisy {
-			t.Errorf("%d sources", len(m.noise))
-		}
-	})
-}

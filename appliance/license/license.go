@@ -1,8 +1,8 @@
 // Package license verifies license keys offline and counts the licenses in use.
 //
-// It owns the form of a key, the issuers it trusts, the pools of sip-sessions and srtp-channels and the yes-or-no features. It does
-// not own where keys are stored, nor the comment lines beside them, and reads no clock. A Manager is used by all calls at once and
-// starts no goroutines.
+// It owns the form of a key and of a hub's lease, the issuers it trusts, the pools of sip-sessions and srtp-channels and the yes-or-no features. It
+// does not own where keys are stored, nor the comment lines beside them, nor when leases are asked for and given back, and reads no clock. A Manager
+// is used by all calls at once and starts no goroutines; a call that waits for a license has a timer.
 package license
 
 import (
