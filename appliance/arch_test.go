@@ -191,7 +191,7 @@ var floors = map[string]string{
 	"printable/printabletest": "",
 
 	// Beside the box: the hub.
-	"fleet/steward": "config fleet fleet/lease license",
+	"fleet/steward": "config fleet fleet/hub fleet/lease license",
 	"fleet/view":    "fleet plural printable status",
 
 	"handset":           "printable",

@@ -56,12 +56,11 @@ func Tunnel(operator, box, id string, toBox bool) string {
 // Inbox is the prefix of the inboxes of a box or an operator, where answers come: none can listen to those of another.
 func Inbox(name string) string { return "_INBOX_" + name }
 
-// Streams and buckets of a customer's account. The hub makes them.
+// Streams of a customer's account. The hub makes them.
 const (
 	AlarmStream  = "ALARMS"         // box.*.alarms
 	CallStream   = "CALLS"          // box.*.calls
 	StatusStream = "STATUS"         // box.*.status, the last of each box
-	LeaseBucket  = "leases"         // one key a pool
 	MaxMessage   = 256 << 10        // octets of a message of a box, at most
 	Heartbeat    = 30 * time.Second // a box sends its status at least so often,
 	Lost         = 75 * time.Second // and is not connected when none came for so long

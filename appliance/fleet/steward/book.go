@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"viaduct/appliance/config"
@@ -43,6 +44,9 @@ type pools struct {
 	at     time.Time
 }
 
+// serialMarks are what statements of leases leave out of a serial number.
+var serialMarks = strings.NewReplacer(":", "", "-", "", " ", "")
+
 // judge reads a book.
 func judge(b *Book, hub string, now time.Time) *pools {
 	p := &pools{totals: license.PoolTotal(b.Keys, hub, now, b.Authorities), keys: map[license.Kind][]string{}, boxes: map[license.Kind]map[string]lease.Box{}, at: now}
@@ -56,10 +60,11 @@ func judge(b *Book, hub string, now time.Time) *pools {
 		taken := map[string]bool{}
 		for _, name := range slices.Sorted(maps.Keys(b.Boxes)) {
 			box := b.Boxes[name]
-			if taken[box.Serial] {
+			device := serialMarks.Replace(strings.ToUpper(box.Serial))
+			if taken[device] {
 				continue // leases are bound to serial numbers: of two boxes that say the same, one gets them
 			}
-			taken[box.Serial] = true
+			taken[device] = true
 			limit, has := box.Limits[kind]
 			if !has {
 				limit.Max = maxCount

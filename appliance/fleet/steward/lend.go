@@ -1,9 +1,12 @@
 package steward
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,7 +17,7 @@ import (
 )
 
 // lend serves the requests for one kind of license.
-func (s *Steward) lend(ctx context.Context, kv jetstream.KeyValue, kind license.Kind, queue <-chan request) {
+func (s *Steward) lend(ctx context.Context, b bucket, kind license.Kind, queue <-chan request) {
 	tend := time.NewTicker(lease.Watch)
 	defer tend.Stop()
 	for {
@@ -22,13 +25,13 @@ func (s *Steward) lend(ctx context.Context, kv jetstream.KeyValue, kind license.
 		case <-ctx.Done():
 			return
 		case <-tend.C:
-			s.tend(ctx, kv, kind)
+			s.tend(ctx, b, kind)
 		case first := <-queue:
 			batch := []request{first}
 			for len(batch) < together && len(queue) > 0 {
 				batch = append(batch, <-queue)
 			}
-			s.grant(ctx, kv, kind, batch)
+			s.grant(ctx, b, kind, batch)
 		}
 	}
 }
@@ -39,7 +42,7 @@ func (s *Steward) grant(ctx context.Context, b bucket, kind license.Kind, batch 
 	defer cancel()
 	answers := make([]lease.Answer, len(batch))
 	var p *pools
-	err := change(ctx, b, string(kind), func(value []byte) ([]byte, error) {
+	err := change(ctx, b, key(s.Customer, kind), func(value []byte) ([]byte, error) {
 		pool, err := open(value)
 		if err != nil {
 			return nil, err
@@ -53,7 +56,7 @@ func (s *Steward) grant(ctx context.Context, b bucket, kind license.Kind, batch 
 		if !write {
 			return nil, nil
 		}
-		return pool.Value(), nil
+		return pack(pool.Value())
 	})
 	if err != nil {
 		s.Log.Error("leases not written", "customer", s.Customer, "kind", kind, "requests", len(batch), "err", err)
@@ -89,7 +92,7 @@ func (s *Steward) tend(ctx context.Context, b bucket, kind license.Kind) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var leapt time.Duration
-	err := change(ctx, b, string(kind), func(value []byte) ([]byte, error) {
+	err := change(ctx, b, key(s.Customer, kind), func(value []byte) ([]byte, error) {
 		pool, err := open(value)
 		if err != nil {
 			return nil, err
@@ -98,7 +101,7 @@ func (s *Steward) tend(ctx context.Context, b bucket, kind license.Kind) {
 		if pool, write, leapt = pool.Tend(s.judged(now).terms(kind), now); !write {
 			return nil, nil
 		}
-		return pool.Value(), nil
+		return pack(pool.Value())
 	})
 	if err != nil {
 		s.Log.Warn("pool not looked after", "customer", s.Customer, "kind", kind, "err", err)
@@ -113,30 +116,48 @@ func (s *Steward) leapt(kind license.Kind, d time.Duration) {
 	}
 }
 
+// maxValue is what a pool may be when it is unpacked: package lease has fewer boxes than that.
+const maxValue = 4 << 20
+
+// pack makes the value of a pool small enough for one message, however many boxes have a share.
+func pack(value []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(value); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
 // open reads a pool; nil is one that was never written.
-func open(value []byte) (lease.Pool, error) {
-	if value == nil {
+func open(packed []byte) (lease.Pool, error) {
+	if packed == nil {
 		return lease.Pool{}, nil
+	}
+	value, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxValue))
+	if err != nil {
+		return lease.Pool{}, fmt.Errorf("the pool is damaged: %w", err)
 	}
 	return lease.Open(value)
 }
 
 // Pools reads what is lent of a customer's pools.
-func Pools(ctx context.Context, js jetstream.JetStream) (map[license.Kind]lease.Pool, error) {
-	kv, err := js.KeyValue(ctx, fleet.LeaseBucket)
-	if err != nil {
-		return nil, fmt.Errorf("open the bucket of leases: %w", err)
-	}
+func Pools(ctx context.Context, b jetstream.KeyValue, customer string) (map[license.Kind]lease.Pool, error) {
 	pools := map[license.Kind]lease.Pool{}
 	for _, kind := range Kinds {
-		entry, err := kv.Get(ctx, string(kind))
+		entry, err := b.Get(ctx, key(customer, kind))
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			pools[kind] = lease.Pool{}
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("read the pool of %s: %w", kind, err)
 		}
-		if pools[kind], err = lease.Open(entry.Value()); err != nil {
+		if pools[kind], err = open(entry.Value()); err != nil {
 			return nil, err
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -37,6 +36,7 @@ var Kinds = []license.Kind{license.SIPSessions, license.SRTPChannels}
 type Options struct {
 	Customer string
 	Conn     *nats.Conn         // in the customer's account, with all rights there; it connects again by itself
+	Pools    jetstream.KeyValue // of Bucket
 	Replicas int                // nodes of the hub
 	Store    int64              // octets that the streams may have together, on each node
 	Key      ed25519.PrivateKey // signs leases
@@ -131,10 +131,6 @@ func (s *Steward) Run(ctx context.Context) error {
 		case <-time.After(retry):
 		}
 	}
-	kv, err := s.js.KeyValue(ctx, fleet.LeaseBucket)
-	if err != nil {
-		return fmt.Errorf("open the bucket of leases: %w", err)
-	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -145,7 +141,7 @@ func (s *Steward) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for kind, queue := range s.queues {
-		running.Go(func() { s.lend(ctx, kv, kind, queue) })
+		running.Go(func() { s.lend(ctx, s.Pools, kind, queue) })
 	}
 	running.Go(func() { s.endKeys(ctx) })
 	running.Go(func() { s.tellNews(ctx) })
@@ -166,9 +162,17 @@ func (s *Steward) Run(ctx context.Context) error {
 
 // admit reports whether a request of a box is served; release is called when it is answered. A box that this node does not know, as it was added a moment
 // ago or the registry could not be read yet, gets no answer and asks again; one that is revoked cannot ask.
-func (s *Steward) admit(box string) bool {
+//
+// The answer goes to the box's own inbox alone: whoever asks says where to, and NATS does not look whether he might send there himself.
+func (s *Steward) admit(m *nats.Msg, box string) bool {
+	if len(m.Data) > maxRequest || !strings.HasPrefix(m.Reply, fleet.Inbox(box)+".") {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.book == nil {
+		return false
+	}
 	_, known := s.book.Boxes[box]
 	return known && s.limit.take(box, time.Now())
 }
@@ -182,7 +186,7 @@ func (s *Steward) release(box string) {
 // leaseAsked takes a LeaseRequest.
 func (s *Steward) leaseAsked(m *nats.Msg) {
 	box := boxOf(m.Subject)
-	if len(m.Data) > maxRequest || !s.admit(box) {
+	if !s.admit(m, box) {
 		return
 	}
 	var ask fleet.LeaseRequest
@@ -206,7 +210,7 @@ func (s *Steward) leaseAsked(m *nats.Msg) {
 // retireAsked takes a Retire.
 func (s *Steward) retireAsked(m *nats.Msg) {
 	box := boxOf(m.Subject)
-	if len(m.Data) > maxRequest || !s.admit(box) {
+	if !s.admit(m, box) {
 		return
 	}
 	var r fleet.Retire
@@ -259,7 +263,7 @@ func (s *Steward) done(m *nats.Msg, answer any) {
 	if err == nil {
 		err = m.Respond(text)
 	}
-	if err != nil && !errors.Is(err, nats.ErrMsgNoReply) {
+	if err != nil {
 		s.Log.Debug("answer not sent", "customer", s.Customer, "subject", m.Subject, "err", err)
 	}
 }

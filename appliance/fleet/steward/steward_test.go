@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+	"github.com/nats-io/nuid"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/fleet"
@@ -105,7 +106,8 @@ func publicKey(seed byte) string {
 type rig struct {
 	*keys
 	steward *steward.Steward
-	box     *nats.Conn
+	box     *nats.Conn // of all boxes
+	pools   jetstream.KeyValue
 	ended   chan [3]string
 }
 
@@ -113,9 +115,16 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{keys: newKeys(t), ended: make(chan [3]string, 10)}
 	url := engine(t, t.TempDir()).ClientURL()
-	var err error
+	conn := dial(t, url)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.pools, err = steward.Bucket(t.Context(), js, 1); err != nil {
+		t.Fatal(err)
+	}
 	r.steward, err = steward.New(steward.Options{
-		Customer: "acme", Conn: dial(t, url), Replicas: 1, Store: 64 << 20, Key: r.hub, Log: logger(),
+		Customer: "acme", Conn: conn, Pools: r.pools, Replicas: 1, Store: 1536 << 20, Key: r.hub, Log: logger(),
 		EndKey: func(_ context.Context, box, key, next string) error { r.ended <- [3]string{box, key, next}; return nil },
 	})
 	if err != nil {
@@ -153,7 +162,7 @@ func ask[A any](t testing.TB, c *nats.Conn, subject string, question any) (a A) 
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(enough); ; {
-		m, err := c.Request(subject, text, time.Second)
+		m, err := requestAs(c, strings.Split(subject, ".")[1], subject, text, time.Second)
 		if err == nil {
 			if err := json.Unmarshal(m.Data, &a); err != nil {
 				t.Fatal(err)
@@ -165,6 +174,20 @@ func ask[A any](t testing.TB, c *nats.Conn, subject string, question any) (a A) 
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// requestAs asks with an answer to the inbox of a box.
+func requestAs(c *nats.Conn, box, subject string, text []byte, wait time.Duration) (*nats.Msg, error) {
+	inbox := fleet.Inbox(box) + "." + nuid.Next()
+	answer, err := c.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Unsubscribe()
+	if err := c.PublishRequest(subject, inbox, text); err != nil {
+		return nil, err
+	}
+	return answer.NextMsg(wait)
 }
 
 func request(box int, kind license.Kind, want, has int, sequence uint64) fleet.LeaseRequest {
@@ -200,11 +223,7 @@ func TestALeaseIsOfThePoolAndSigned(t *testing.T) {
 		t.Errorf("%+v: %+v, %v", a, l, err)
 	}
 
-	js, err := jetstream.New(r.box)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pools, err := steward.Pools(t.Context(), js)
+	pools, err := steward.Pools(t.Context(), r.pools, "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +252,14 @@ func TestWhatCannotBeLent(t *testing.T) {
 		}
 	}
 	// Nobody answers a box that is none.
-	if m, err := r.box.Request(fleet.LeaseOf("box-7"), []byte("{}"), 50*time.Millisecond); err == nil {
+	if m, err := requestAs(r.box, "box-7", fleet.LeaseOf("box-7"), []byte("{}"), 50*time.Millisecond); err == nil {
 		t.Errorf("an answer for a stranger: %s", m.Data)
+	}
+	// Nor does a box have an answer sent to another one.
+	for _, to := range []string{"box-1", "box-", "box-00"} {
+		if m, err := requestAs(r.box, to, fleet.LeaseOf("box-0"), []byte("{}"), 50*time.Millisecond); err == nil {
+			t.Errorf("an answer to %s: %s", to, m.Data)
+		}
 	}
 }
 
@@ -242,7 +267,7 @@ func TestABoxThatFloodsIsLimited(t *testing.T) {
 	r := newRig(t)
 	r.steward.Set(r.book(2, r.license(t, license.SIPSessions, 30)))
 	ask[fleet.LeaseReply](t, r.box, fleet.LeaseOf("box-1"), request(1, license.SIPSessions, 1, 0, 1)) // it serves
-	inbox := nats.NewInbox()
+	inbox := fleet.Inbox("box-0") + ".flood"
 	answers, err := r.box.SubscribeSync(inbox)
 	if err != nil {
 		t.Fatal(err)
@@ -314,21 +339,14 @@ func TestAPoolThatIsDamagedIsNotReplaced(t *testing.T) {
 	r := newRig(t)
 	r.steward.Set(r.book(1, r.license(t, license.SIPSessions, 30)))
 	ask[fleet.LeaseReply](t, r.box, fleet.LeaseOf("box-0"), request(0, license.SIPSessions, 1, 0, 1))
-	js, err := jetstream.New(r.box)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.KeyValue(t.Context(), fleet.LeaseBucket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := kv.PutString(t.Context(), string(license.SIPSessions), "{"); err != nil {
+	const key = "acme.sip-sessions"
+	if _, err := r.pools.PutString(t.Context(), key, "{"); err != nil {
 		t.Fatal(err)
 	}
 	if a := ask[fleet.LeaseReply](t, r.box, fleet.LeaseOf("box-0"), request(0, license.SIPSessions, 1, 0, 2)); a.Error == "" || a.Refused || a.Lease != "" {
 		t.Errorf("%+v", a)
 	}
-	if e, err := kv.Get(t.Context(), string(license.SIPSessions)); err != nil || string(e.Value()) != "{" {
+	if e, err := r.pools.Get(t.Context(), key); err != nil || string(e.Value()) != "{" {
 		t.Errorf("%v, %v", e, err)
 	}
 }
@@ -340,7 +358,7 @@ func TestStreamsStayWhenTheyAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := steward.Streams(t.Context(), js, 1, 64<<20); err != nil {
+		if err := steward.Streams(t.Context(), js, 1, 1536<<20); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"box-0/x/1", "box-0/x/1", ""} {

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/license"
 )
 
 const (
@@ -18,39 +19,32 @@ const (
 	// together have a bound in octets, so that no customer fills the disk of the others.
 	alarmAge, callAge, statusAge = 366 * 24 * time.Hour, 90 * 24 * time.Hour, 366 * 24 * time.Hour
 	alarmsOfBox, callsOfBox      = 10_000, 100_000
-	maxSmall                     = 64 << 10  // octets of an alarm, or of a status
-	maxPool                      = 512 << 10 // octets of the value of a pool
+	maxAlarm, maxMessage         = 16 << 10, 64 << 10 // octets
+
+	bucketBytes = 48 << 20  // of all pools
+	maxPool     = 200 << 10 // octets of the value of one
 )
 
-// streams are those of a customer, as they are to be. Store is how many octets they may have together on each node.
+// streams are those of a customer, as they are to be. Store is how many octets they have together on each node.
 func streams(replicas int, store int64) []jetstream.StreamConfig {
 	kept := func(name, what string, age time.Duration, perBox int64, all int64, message int32) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Subjects: []string{"box.*." + what}, Storage: jetstream.FileStorage, Replicas: replicas, Retention: jetstream.LimitsPolicy,
 			Discard: jetstream.DiscardOld, MaxAge: age, MaxMsgs: -1, MaxMsgsPerSubject: perBox, MaxBytes: all, MaxMsgSize: message, MaxConsumers: 1000,
-			Duplicates: again, Compression: jetstream.S2Compression, AllowDirect: true, DenyDelete: true,
+			Duplicates: again, Compression: jetstream.S2Compression, DenyDelete: true,
 		}
 	}
-	status := kept(fleet.StatusStream, "status", statusAge, 1, store/8, maxSmall)
+	status := kept(fleet.StatusStream, "status", statusAge, 1, store/16, maxMessage)
 	status.Compression = jetstream.NoCompression // of what is rewritten all the time
+	status.NoAck = true                          // nobody waits for one, and an answer goes wherever who asks wants it
 	return []jetstream.StreamConfig{
-		kept(fleet.AlarmStream, "alarms", alarmAge, alarmsOfBox, store/8, maxSmall),
-		kept(fleet.CallStream, "calls", callAge, callsOfBox, store-store/8-store/8-store/16, fleet.MaxMessage),
+		kept(fleet.AlarmStream, "alarms", alarmAge, alarmsOfBox, store/8, maxAlarm),
+		kept(fleet.CallStream, "calls", callAge, callsOfBox, store-store/8-store/16, maxMessage),
 		status,
-		// The bucket is a stream of our own making, as a bucket made by the library is read from any replica: one that lags behind would have every
-		// compare-and-set fail until it has caught up.
-		{
-			Name: bucketStream, Subjects: []string{"$KV." + fleet.LeaseBucket + ".>"}, Storage: jetstream.FileStorage, Replicas: replicas,
-			Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxMsgsPerSubject: 1, MaxBytes: store / 16, MaxMsgSize: maxPool, MaxConsumers: 1000,
-			Duplicates: again, AllowRollup: true, DenyDelete: true, AllowDirect: false,
-		},
 	}
 }
 
-// bucketStream is what JetStream calls the stream of the bucket.
-const bucketStream = "KV_" + fleet.LeaseBucket
-
-// Streams makes what is missing of a customer's streams and its bucket, and changes what is otherwise than it is to be. What is in them stays.
+// Streams makes what is missing of a customer's streams, and changes what is otherwise than it is to be. What is in them stays.
 func Streams(ctx context.Context, js jetstream.JetStream, replicas int, store int64) error {
 	for _, c := range streams(replicas, store) {
 		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
@@ -58,4 +52,25 @@ func Streams(ctx context.Context, js jetstream.JetStream, replicas int, store in
 		}
 	}
 	return nil
+}
+
+// bucketName is that of the bucket of all pools. It is in the hub's own account: in that of a customer, a box could have JetStream's answer to one of
+// its messages go to the key of a pool, in the place of what is lent.
+const bucketName = "leases"
+
+// key is that of a pool.
+func key(customer string, kind license.Kind) string { return customer + "." + string(kind) }
+
+// Bucket opens the bucket of all pools, or makes it. The bucket is a stream of our own making, as one made by the library is read from any replica: one
+// that lags behind would have every compare-and-set fail until it has caught up.
+func Bucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
+	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: "KV_" + bucketName, Subjects: []string{"$KV." + bucketName + ".>"}, Storage: jetstream.FileStorage, Replicas: replicas,
+		Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxMsgsPerSubject: 1, MaxBytes: bucketBytes, MaxMsgSize: maxPool, MaxConsumers: 100,
+		Duplicates: again, AllowRollup: true, DenyDelete: true, AllowDirect: false,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the bucket of pools: %w", err)
+	}
+	return js.KeyValue(ctx, bucketName)
 }
