@@ -29,8 +29,11 @@ var floors = map[string]string{
 	"fleet/tunnel": "fleet plural printable status",
 	"fleet/hub":    "config fleet flash license",
 	"fleet/bus":    "config egress fleet flash printable status",
-	"sipua":        "config printable roster sipgw sipmsg siptransport status",
-	"sipevent":     "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
+
+	"fleet/member": "config fleet fleet/bus fleet/lease fleet/tunnel flash health license printable status",
+
+	"sipua":    "config printable roster sipgw sipmsg siptransport status",
+	"sipevent": "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
@@ -42,7 +45,7 @@ var floors = map[string]string{
 	"graph":        "config egress printable status",
 	"issuers":      "chains config health lang/check pki printable status store",
 	"firmware":     "status upload ../image/update",
-	"lang/command": "pcapng cdr capture config cli explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline usermatch",
+	"lang/command": "pcapng cdr capture config cli fleet explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline usermatch",
 
 	"health/history": "flash health",
 
@@ -111,7 +114,7 @@ var floors = map[string]string{
 	"lang":        "config cli lang/answer lang/check lang/command lang/device lang/older pasted plural printable status lang/word",
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli fleet health pki printable plural",
-	"lang/device": "capture config health lang/check plural status webserver",
+	"lang/device": "capture config fleet health lang/check plural status webserver",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli fleet",
 	"watch":       "config handset health lang/check printable source status",
@@ -121,7 +124,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"firmware drain expiry survival registrar ",
+		"firmware drain expiry survival registrar fleet fleet/member ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

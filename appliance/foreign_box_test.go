@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
@@ -109,7 +110,14 @@ func (b *hostileBox) ForgetVoice()                             {}
 func (b *hostileBox) Web() status.Web                          { return of[status.Web](b) }
 func (b *hostileBox) SetupCode() string                        { return "12345678" }
 func (b *hostileBox) SNMP() status.SNMP                        { return of[status.SNMP](b) }
-func (b *hostileBox) HEP() status.HEP                          { return of[status.HEP](b) }
+func (b *hostileBox) Fleet() status.Fleet                      { return of[status.Fleet](b) }
+func (b *hostileBox) FleetKey() (fleet.KeyFile, error) {
+	return fleet.KeyFile{Box: "berlin", Key: "UAB"}, b.fault()
+}
+func (b *hostileBox) GenerateFleetKey(context.Context) (bool, error) {
+	return b.variant%2 == 0, b.fault()
+}
+func (b *hostileBox) HEP() status.HEP { return of[status.HEP](b) }
 func (b *hostileBox) Phones() []status.Phone {
 	return known(of[[]status.Phone](b), func(x *status.Phone) *string { return &x.Identity })
 }

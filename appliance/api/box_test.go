@@ -60,6 +60,7 @@ func (b *accounts) Peers() []status.Peer       { return nil }
 func (b *accounts) Gateways() []status.Gateway { return nil }
 func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
 func (b *accounts) Ports() []status.Port       { return nil }
+func (b *accounts) Fleet() status.Fleet        { return status.Fleet{} }
 func (b *accounts) Presence() status.Presence  { return status.Presence{} }
 func (b *accounts) PKI() []status.Key          { return nil }
 func (b *accounts) TrafficTotals() status.TrafficTotals {

@@ -63,6 +63,31 @@ func (m *metrics) presence(p status.Presence) {
 	each("viaduct_presence_reported_total", "counter", "Calls of the PBX that were reported to Teams", func(s status.PresenceService) float64 { return float64(s.Counters.Reports) })
 }
 
+// fleet has no series while the box belongs to none.
+func (m *metrics) fleet(f status.Fleet) {
+	if f.Name == "" {
+		return
+	}
+	m.head("viaduct_fleet_connected", "gauge", "1 when the box is connected with the hub of its fleet")
+	m.value("viaduct_fleet_connected", truth(f.State == status.FleetConnected))
+	m.head("viaduct_fleet_leased", "gauge", "Licenses that the box has from the hub's pools")
+	for _, l := range f.Leases {
+		m.value("viaduct_fleet_leased", float64(l.Count), "kind", l.Kind)
+	}
+	m.head("viaduct_fleet_lease_until_seconds", "gauge", "When these licenses end unless the hub gives them again, in seconds since 1970; with the time of grace")
+	for _, l := range f.Leases {
+		if end := l.Grace; !end.IsZero() {
+			m.value("viaduct_fleet_lease_until_seconds", float64(end.Unix()), "kind", l.Kind)
+		}
+	}
+	m.head("viaduct_fleet_tunnels", "gauge", "Connections of operators through the hub")
+	m.value("viaduct_fleet_tunnels", float64(len(f.Tunnels)))
+	m.head("viaduct_fleet_unsent_bytes", "gauge", "What the hub does not have yet")
+	for _, s := range f.Sent {
+		m.value("viaduct_fleet_unsent_bytes", float64(s.Waiting), "what", s.What)
+	}
+}
+
 // codeLabel names the final response of an attempt.
 func codeLabel(code int) string {
 	if code == 0 {

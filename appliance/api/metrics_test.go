@@ -76,6 +76,11 @@ func (*measured) Gateways() []status.Gateway {
 func (*measured) PKI() []status.Key {
 	return []status.Key{{Kind: status.KeyCertificate, Name: "MINE", NotAfter: time.Unix(1_800_000_000, 0)}, {Kind: status.KeyCertificate, Name: hostile, NotAfter: time.Unix(1, 0)}, {Kind: status.KeyPrivate, Name: "MINE"}, {Kind: status.KeyTrusted, Name: "root", NotAfter: time.Unix(1, 0)}}
 }
+func (*measured) Fleet() status.Fleet {
+	return status.Fleet{Name: "berlin", State: status.FleetConnected, Leases: []status.PoolLease{{Kind: "sip-sessions", Count: 12, Grace: time.Unix(1800000000, 0)}, {Kind: "srtp-channels"}},
+		Tunnels: []status.Tunnel{{Operator: "anna"}}, Sent: []status.FleetSent{{What: "alarms", Waiting: 4096}}}
+}
+
 func (*measured) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{
 		{Name: "TEAMS", State: status.PresenceWorking, Latency: 250 * time.Millisecond, Matched: 12, Problems: []status.PresenceProblem{{User: hostile}},
@@ -120,6 +125,8 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 		`viaduct_sip_requests_total{interface="up",peer="",direction="in",method="INVITE"} 5`, `viaduct_sip_requests_total{interface="up",peer="",direction="in",method="other"} 1`,
 		`viaduct_sip_responses_total{interface="up",peer="",direction="out",code="486"} 3`, `viaduct_sip_responses_total{interface="up",peer="",direction="out",code="4xx"} 4`,
 		`viaduct_sip_repeated_total{interface="up",peer="",direction="in"} 2`, `viaduct_sip_repeated_total{interface="up",peer="",direction="out"} 0`,
+		`viaduct_fleet_connected 1`, `viaduct_fleet_leased{kind="sip-sessions"} 12`, `viaduct_fleet_leased{kind="srtp-channels"} 0`, `viaduct_fleet_lease_until_seconds{kind="sip-sessions"} 1.8e+09`,
+		`viaduct_fleet_tunnels 1`, `viaduct_fleet_unsent_bytes{what="alarms"} 4096`,
 		`viaduct_presence_up{service="TEAMS"} 1`, `viaduct_presence_latency_seconds{service="TEAMS"} 0.25`, `viaduct_presence_users{service="TEAMS"} 12`, `viaduct_presence_unmatched{service="TEAMS"} 1`,
 		`viaduct_presence_polls_total{service="TEAMS"} 100`, `viaduct_presence_failed_total{service="TEAMS"} 2`, `viaduct_presence_throttled_total{service="TEAMS"} 1`, `viaduct_presence_reported_total{service="TEAMS"} 7`,
 		`viaduct_processor_seconds_total{processor="0",mode="busy"} 1`, `viaduct_alarm{id="link-down",severity="error"} 1`,

@@ -47,6 +47,7 @@ var parts = map[string]part{
 	"connections":     {"show peer", many(device.Box.Connections)},
 	"events":          {"show sip events", one(device.Box.Events)},
 	"explain":         {"show calls explain 1a2b3c4d", explanation},
+	"fleet":           {"show fleet", one(device.Box.Fleet)},
 	"gateways":        {"show context sip-gateway", many(device.Box.Gateways)},
 	"hep":             {"show hep-client", one(device.Box.HEP)},
 	"history":         {"show calls history", history},

@@ -62,7 +62,10 @@ func (*stated) NameServers() []status.NameServer { return nil }
 func (*stated) Sessions() []status.Session       { return []status.Session{{User: "anna"}} }
 func (*stated) SNMP() status.SNMP                { return status.SNMP{Boots: 7} }
 func (*stated) Web() status.Web                  { return status.Web{Port: 443} }
-func (*stated) HEP() status.HEP                  { return status.HEP{Sent: 7} }
+func (*stated) Fleet() status.Fleet {
+	return status.Fleet{Name: "berlin", State: status.FleetConnected}
+}
+func (*stated) HEP() status.HEP { return status.HEP{Sent: 7} }
 func (*stated) Events() status.Events {
 	return status.Events{Subscriptions: []status.Subscription{{Identity: "user.01", State: status.SubscriptionActive}}}
 }

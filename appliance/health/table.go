@@ -355,6 +355,50 @@ var (
 	})
 )
 
+// Fleet.
+var (
+	FleetRefused = declare(Warnable{
+		ID: "fleet-refused", Severity: Error, Title: "the hub refuses the box",
+		Text:   "the hub of the fleet refuses the box: {why}",
+		Advice: "{cure} Leased licenses hold until the end of the lease, and not beyond. The box tries again by itself; `show fleet` shows when.",
+	})
+	FleetAway = declare(Warnable{
+		ID: "fleet-away", Severity: Warning, Title: "the hub is not reached", Delay: 3 * time.Minute,
+		Text:   "the hub of the fleet is not reached: {why}",
+		Advice: "{cure} Calls continue, leased licenses hold for 30 days beyond their end, and alarms and call records are kept for the hub. The box tries again by itself; `show fleet` shows when.",
+		After:  []Cause{{Of: NameServersSilent}, {Of: FleetRefused}},
+	})
+	FleetUnready = declare(Warnable{
+		ID: "fleet-unready", Severity: Error, Title: "the box cannot try to reach its hub",
+		Text:   "the box does not try to reach the hub of its fleet: {why}",
+		Advice: "{cure}", After: []Cause{{Of: DataReadOnly}},
+	})
+	LeaseGrace = declare(Warnable{
+		ID: "lease-grace", Severity: Warning, Subject: "kind", Title: "leased licenses hold without the hub",
+		Text:   "the lease of {count} {kind} has ended, and the hub is away: they hold on, and end in {left} or less",
+		Advice: "Bring the hub back: `show fleet` shows why it is not reached. After that only the licenses of the box itself are left.", Again: "left",
+	})
+	LeaseEnds = declare(Warnable{
+		ID: "lease-ends", Severity: Error, Subject: "kind", Title: "leased licenses end soon",
+		Text:   "the lease of {count} {kind} has ended, and the hub is away: they end in {left} or less, at {end}",
+		Advice: "Bring the hub back: `show fleet` shows why it is not reached. After that only the licenses of the box itself are left: `install license` adds to them.", Again: "left",
+	})
+	LeaseLapsed = declare(Warnable{
+		ID: "lease-lapsed", Severity: Error, Subject: "kind", Title: "leased licenses are over",
+		Text:   "the lease of {kind} is over: only the licenses of the box itself are left",
+		Advice: "The hub gives them again as soon as it is reached and takes the box: `show fleet` shows what is in the way.", After: []Cause{{Of: FleetRefused}},
+	})
+	LeaseRefused = declare(Warnable{
+		ID: "lease-refused", Severity: Warning, Subject: "kind", Title: "the hub does not give the licenses that calls need", Delay: 10 * time.Second,
+		Text:   "the hub does not give the {kind} that calls need: {why}",
+		Advice: "`show fleet` and `show system licenses` have the figures. The limits of the box and the pool are at the hub: `hub license show`.",
+	})
+	FleetUnsent = declare(Warnable{
+		ID: "fleet-lost", Severity: Error, Subject: "what", Title: "the hub does not get all that the box has sent", Text: "{what} for the hub of the fleet: {why}",
+		Advice: "`show fleet` shows how much waits. What was lost is still in the box where it was not deleted: `show calls history`, `show alarms history`.",
+	})
+)
+
 // Phones that fetch their settings.
 var (
 	ProvisioningDown = declare(Warnable{

@@ -123,9 +123,9 @@ func TestEveryLineInTheWordsOfACureIsUnderstood(t *testing.T) {
 	}
 }
 
-// otherWords begin what is no line of the box: parts of a line named before, values, and commands of the tenant's administrator.
+// otherWords begin what is no line of the box: parts of a line named before, values, and commands of the tenant's administrator or at the hub.
 var otherWords = []string{"size", "df", "force", "microsoft-teams", "g711ulaw64k", "g722", "g729", "New-CsOnlinePSTNGateway", "Set-CsOnlinePSTNGateway",
-	"calls-per-second-per-source", "forced", "syslog-client", "hep-client", "metrics-server"}
+	"calls-per-second-per-source", "forced", "syslog-client", "hep-client", "metrics-server", "hub", "ca", "pin"}
 
 // alarmTexts are the parts of docs/alarms.md, by the ids of the alarms.
 func alarmTexts() map[string]string {

@@ -1,7 +1,9 @@
 package lang
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
+	"viaduct/appliance/status"
 )
 
 const fleetOfAll = `fleet
@@ -140,5 +143,62 @@ func TestProblemsOfAFleet(t *testing.T) {
 	}
 	if who := check.KeyUsers(cfg)["pki:certificate/HUBCA"]; !slices.Equal(who, []string{"fleet"}) {
 		t.Errorf("the certificate is used by %v", who)
+	}
+}
+
+// away is a box whose hub is connected, or not, or whose flash is full.
+type away struct {
+	busyBox
+	state status.FleetState
+	err   error
+}
+
+func (b away) Fleet() status.Fleet {
+	return status.Fleet{Name: "berlin", State: b.state, Why: "its certificate is not that of\n> reload", Cure: "Compare `pin`.", Next: noon.Add(12 * time.Second)}
+}
+
+func (b away) GenerateFleetKey(context.Context) (bool, error) {
+	return b.state == status.FleetConnected, b.err
+}
+
+func TestCommandsOfAFleet(t *testing.T) {
+	l := New()
+	cfg, _ := l.Parse([]byte("fleet\n  name berlin\n"))
+	for _, x := range []struct {
+		line string
+		box  away
+		want string
+	}{
+		{"show fleet", away{}, "State: off: not complete, as `show config problems` says\n"},
+		{"show fleet", away{state: status.FleetRefused}, "State: refused\nError: its certificate is not that of\\x0a> reload\nCure: Compare `pin`.\nNext attempt: in 00:00:12\nKey: none yet\n"},
+		{"show fleet key", away{}, "-----BEGIN VIADUCT BOX KEY-----\n{\"box\":\"berlin\""},
+		{"fleet key generate force", away{state: status.FleetConnected}, "the hub has ended the key before. Give it this file, with `hub box add`:\n-----BEGIN"},
+		{"fleet key generate force", away{state: status.FleetWaiting}, "% the hub has not been told: end the key before there, with `hub box revoke`"},
+		{"fleet key generate force", away{err: errors.New("the flash is full")}, "% fleet key generate: the flash is full\n"},
+		{"fl key gen force", away{state: status.FleetConnected}, "BEGIN VIADUCT BOX KEY"},
+	} {
+		x.box.busyBox = busyBox{newBox()}
+		x.box.cfg = cfg
+		s := &Session{Class: config.Administrator, Mode: []string{"enable"}}
+		var out strings.Builder
+		if l.Exec(t.Context(), x.box, s, x.line, nil, &out); !strings.Contains(out.String(), x.want) {
+			t.Errorf("%s at a hub that is %v says\n%s\nwant %s", x.line, x.box.state, out.String(), x.want)
+		}
+	}
+	b := away{busyBox: busyBox{newBox()}, state: status.FleetConnected}
+	for line, want := range map[string]string{"show fleet": "docs/fleet.md", "show fleet key": "docs/fleet.md", "fleet key generate force": "docs/fleet.md"} {
+		var out strings.Builder
+		if l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, line, nil, &out); !strings.Contains(out.String(), "belongs to no fleet: "+want) {
+			t.Errorf("%s without a fleet says %s", line, out.String())
+		}
+	}
+	b.cfg = cfg
+	var out strings.Builder
+	r, _ := l.Exec(t.Context(), b, &Session{Class: config.Administrator, Mode: []string{"enable"}}, "fleet key generate", nil, &out)
+	if r.Collect == nil || r.Collect.Kind != "confirm" || !strings.Contains(r.Collect.Prompt, "ends the present one at once") {
+		t.Errorf("it asks %+v", r.Collect)
+	}
+	if _, err := l.Exec(t.Context(), b, &Session{Class: config.Operator}, "fleet key generate force", nil, &out); err == nil {
+		t.Error("an operator makes a key")
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/explain"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
@@ -164,6 +165,21 @@ func (busyBox) SetupCode() string { return "01234567" }
 func (busyBox) HEP() status.HEP {
 	return status.HEP{State: status.HEPAway, Server: "homer.example.com:9060/tls", Since: noon.Add(-5 * time.Minute), Waiting: 12, Sent: 1200, Shed: 3, Failed: noon.Add(-20 * time.Second),
 		Error: "tls: failed to verify certificate: x509: certificate is valid for other.example.com,\n> show version, not homer.example.com"}
+}
+
+func (busyBox) Fleet() status.Fleet {
+	return status.Fleet{Name: "berlin", State: status.FleetConnected, Since: noon.Add(-2 * time.Hour), Hub: "hub.example.com:443", Key: "UBERLIN", Remote: []string{"ssh", "https"},
+		Leases: []status.PoolLease{
+			{Kind: "sip-sessions", State: status.PoolLeaseHeld, Count: 12, Want: 40, Min: 4, Max: 20, Until: noon.Add(20 * time.Hour), Grace: noon.Add(740 * time.Hour), Why: "the pool is empty\n> reload"},
+			{Kind: "srtp-channels"},
+		},
+		Tunnels: []status.Tunnel{{Operator: "anna", Service: "ssh", Since: noon.Add(-5 * time.Minute), Idle: noon.Add(-time.Second), In: 2048, Out: 3 << 20}},
+		Sent:    []status.FleetSent{{What: "alarms", Last: noon.Add(-time.Minute)}, {What: "call-records", Waiting: 4096, Lost: true, Refused: 1, Failing: "the hub does not answer\n> reload"}},
+	}
+}
+
+func (busyBox) FleetKey() (fleet.KeyFile, error) {
+	return fleet.KeyFile{Box: "berlin", Serial: "00A0BA0F2439", Key: "UBERLIN"}, nil
 }
 
 func (busyBox) Presence() status.Presence {
@@ -396,13 +412,13 @@ func TestShow(t *testing.T) {
 		r, _ := l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: s.Mode}, line, nil, &strings.Builder{})
 		s.Mode = r.Mode
 	}
-	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\n"))
+	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\nfleet\nname berlin\n"))
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show provisioning", "show provisioning template yealink", "show provisioning template snom", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show provisioning", "show provisioning template yealink", "show provisioning template snom", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show fleet", "show fleet key", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

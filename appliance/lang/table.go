@@ -83,7 +83,7 @@ var statements = []Line{
 		{Line: "post <url:https> [token <token>] [masked]", Into: "Post", Help: "Send the records as JSON, in batches, to a web server, which is given the token as Authorization: Bearer; masked leaves out the last three digits of numbers",
 			Words: map[string]string{"token": "What the server knows the box by"}, Example: "post https://records.example.com/sbc token 4f1c2a9e"},
 	}},
-	{Line: "fleet", Into: "Fleet", Help: "Belong to a fleet: its hub gets alarms and the state of the box, lends it licenses, and lets operators in", Prompt: "fleet", Lines: fleet},
+	{Line: "fleet", Into: "Fleet", Help: "Belong to a fleet: its hub gets alarms and the state of the box, lends it licenses, and lets operators in", Prompt: "fleet", Lines: fleetLines},
 	{Line: "webserver https [port <port:1..65535>]", Into: "Web.HTTPS", Help: "Serve the web page over HTTPS, to the networks that have access to SSH (console access), and the same for machines with tokens; default port: 443",
 		Example: "webserver https port 8443"},
 	{Line: "webserver use profile tls <profile>", Into: "Web.TLS", Help: "The certificate to show; without it, the box shows one of its own making, whose SHA-256 `show webserver` prints"},
@@ -142,7 +142,7 @@ var statements = []Line{
 	}},
 }
 
-var fleet = []Line{
+var fleetLines = []Line{
 	{Line: "name <name:member>", Into: "Name", Help: "What the hub knows the box by: small letters, digits and hyphens; another name needs its key file handed over again", Example: "name berlin"},
 	{Line: "hub <#host:host> [<port" + port + "]", Into: "Hubs", Complete: completeHub, Help: "Where the hub is; a hub of three nodes has three lines. Default port: 443", Example: "hub hub.example.com"},
 	{Line: "ca <ca:certificate>", Into: "CA", Help: "The issuer of the hub's certificate", Example: "ca pki:certificate/HUBCA"},

@@ -7,10 +7,11 @@ type Fleet struct {
 	Name    string      `json:"name"`
 	State   FleetState  `json:"state"`
 	Since   time.Time   `json:"since"`
-	Hub     string      `json:"hub,omitempty"` // the node that it is connected to, HOST:PORT
-	Why     string      `json:"why,omitempty"` // it is not connected, as the end of a sentence
-	Next    time.Time   `json:"next,omitzero"` // attempt
-	Key     string      `json:"key"`           // the public key; "": none could be made
+	Hub     string      `json:"hub,omitempty"`  // the node that it is connected to, HOST:PORT
+	Why     string      `json:"why,omitempty"`  // it is not connected, as the end of a sentence
+	Cure    string      `json:"cure,omitempty"` // what can be done about it: sentences
+	Next    time.Time   `json:"next,omitzero"`  // attempt
+	Key     string      `json:"key"`            // the public key; "": none could be made
 	Leases  []PoolLease `json:"leases,omitempty"`
 	Remote  []string    `json:"remote,omitempty"` // services that operators may connect to: ssh, https
 	Tunnels []Tunnel    `json:"tunnels,omitempty"`

@@ -61,6 +61,7 @@ const (
 	recordsDir   = "cdr"
 	trailDir     = "audit"
 	alarmsDir    = "alarms"
+	fleetDir     = "fleet"
 
 	keptStartups  = 10
 	alarmsMaximum = 1 << 20 // octets of the history of alarms
@@ -137,3 +138,18 @@ func (s *Store) Trail() (*flash.Log, error) {
 
 // RecordsDir is the folder of the call records. Package records makes it, and owns what is in it.
 func (s *Store) RecordsDir() string { return filepath.Join(s.dir, recordsDir) }
+
+// FleetDir is the folder of what the box has for the hub of its fleet: its key, its leases, what is not sent yet. Package member makes it, and owns
+// what is in it. A backup leaves it out: two boxes with one key would be one to the hub.
+func (s *Store) FleetDir() string { return filepath.Join(s.dir, fleetDir) }
+
+// EraseFleet removes it, for a box that begins anew.
+func (s *Store) EraseFleet() error {
+	if !exists(s.FleetDir()) {
+		return nil
+	}
+	if err := os.RemoveAll(s.FleetDir()); err != nil {
+		return err
+	}
+	return flash.SyncDir(s.dir)
+}

@@ -86,6 +86,7 @@ func (s *System) apply(cfg *config.Config) {
 	s.effective.Store(effective)
 	s.applySNMP(effective)
 	s.page.Changed()
+	s.member.Apply(effective) // before the first call can want a license
 	now := time.Now()
 	s.registrar.Apply(effective)              // before its first phone can ask
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied

@@ -49,6 +49,9 @@ func (s *System) startup() *config.Config {
 		text, err := from.read()
 		if errors.Is(err, fs.ErrNotExist) && from.name == store.StartupFile {
 			s.log.Info("no startup-config, starting with the factory settings")
+			if err := s.store.EraseFleet(); err != nil {
+				s.log.Error("the key of the box for its hub is not removed", "err", err)
+			}
 			return s.factory()
 		}
 		if err == nil && !s.o.Language.Understands(text) && (s.o.ConfigFile == "" || len(text) > 0) {

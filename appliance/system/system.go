@@ -34,6 +34,7 @@ import (
 	"viaduct/appliance/drain"
 	"viaduct/appliance/expiry"
 	"viaduct/appliance/firmware"
+	"viaduct/appliance/fleet/member"
 	"viaduct/appliance/health"
 	"viaduct/appliance/health/history"
 	"viaduct/appliance/hep"
@@ -144,6 +145,7 @@ type engines struct {
 	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
 
 	provisioning *provisioning.Server
+	member       *member.Member
 }
 
 // applied is a running configuration, and when the gateways were told of it.
@@ -271,6 +273,7 @@ func Open(o Options) (*System, error) {
 	s.snmp = s.newSNMP()
 	s.page = s.newPage()
 	s.provisioning = s.newProvisioning()
+	s.member = s.newMember()
 	return s, nil
 }
 
@@ -344,6 +347,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "calendar", Down: health.ServiceDown, Run: s.calendar},
 		{Name: "hep", Down: health.ServiceDown, Run: s.hep.Run},
 		{Name: "presence", Down: health.ServiceDown, Run: s.presence.Run},
+		{Name: "fleet", Down: health.ServiceDown, Run: s.member.Run},
 		{Name: "snmp", Down: health.ServiceDown, Run: s.snmp.Run},
 		{Name: "provisioning", Down: health.ServiceDown, Run: s.provisioning.Run},
 		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},

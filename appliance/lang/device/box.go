@@ -9,6 +9,7 @@ import (
 
 	"viaduct/appliance/capture"
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/health"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/plural"
@@ -36,6 +37,18 @@ type Box interface {
 	PresenceServices
 	Provisioning
 	Telephones
+	Fleet
+}
+
+// Fleet is the box as a member of a fleet.
+type Fleet interface {
+	// Fleet is how it is connected with its hub, and what the two have from each other. Without `fleet` the state is off, with no name.
+	Fleet() status.Fleet
+	// FleetKey is the file that a hub takes the box by. The error says what is missing.
+	FleetKey() (fleet.KeyFile, error)
+	// GenerateFleetKey puts a new key in the place of the present one, and has the hub end that at once if it is connected; ended says whether it did.
+	// The error is of the new key, which is not in use then.
+	GenerateFleetKey(ctx context.Context) (ended bool, err error)
 }
 
 // Telephones are the phones that register here, and what happens to calls while their PBX is gone.

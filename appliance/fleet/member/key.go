@@ -1,0 +1,116 @@
+package member
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"viaduct/appliance/flash"
+	"viaduct/appliance/fleet"
+	"viaduct/appliance/fleet/bus"
+)
+
+func keyFile(dir string) string { return filepath.Join(dir, "key") }
+
+// keys is the box's key. Its private half leaves neither the box nor its file.
+type keys struct {
+	file string
+
+	mu  sync.Mutex
+	key *bus.Key // nil: not read yet
+}
+
+// ensure returns the key, and makes one when there is none.
+func (k *keys) ensure() (*bus.Key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key != nil {
+		return k.key, nil
+	}
+	if err := flash.MakeDir(filepath.Dir(k.file), 0o700); err != nil {
+		return nil, fmt.Errorf("the key of the box is not kept: %w", err)
+	}
+	key, err := bus.EnsureKey(k.file)
+	if err != nil {
+		return nil, fmt.Errorf("the key of the box: %w", err)
+	}
+	k.key = key
+	return key, nil
+}
+
+// replace puts another key in the place of the present one.
+func (k *keys) replace(next *bus.Key) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := flash.MakeDir(filepath.Dir(k.file), 0o700); err != nil {
+		return err
+	}
+	if err := next.Write(k.file); err != nil {
+		return err
+	}
+	k.key = next
+	return nil
+}
+
+// KeyFile is what a hub takes the box by, under a name.
+func (m *Member) KeyFile(name string) (fleet.KeyFile, error) {
+	if name == "" {
+		return fleet.KeyFile{}, errors.New("the box has no name there yet: enter `name NAME` in `fleet`")
+	}
+	key, err := m.keys.ensure()
+	if err != nil {
+		return fleet.KeyFile{}, err
+	}
+	return fleet.KeyFile{Box: name, Serial: m.o.Serial, Key: key.Public()}, nil
+}
+
+// retireTime is how long the hub may take to end a key.
+const retireTime = 5 * time.Second
+
+// GenerateKey puts a new key in the place of the present one; ended says whether the hub has ended that. It is told first: a box that loses its
+// power in between has a key that nobody takes, and never two that somebody does. What the hub says against it is in the log only: the box goes on
+// with its new key, because the one before may be in wrong hands.
+func (m *Member) GenerateKey(ctx context.Context) (ended bool, err error) {
+	next, err := bus.Generate()
+	if err != nil {
+		return false, err
+	}
+	if cfg := m.wanted(); cfg != nil {
+		if err := m.retire(ctx, cfg.Name, next.Public()); err == nil {
+			ended = true
+		} else {
+			m.o.Log.Warn("the hub has not ended the key of the box", "err", err)
+		}
+	}
+	if err := m.keys.replace(next); err != nil {
+		if ended {
+			return ended, fmt.Errorf("the hub has ended the present key, and no other can be kept: %w", err)
+		}
+		return false, fmt.Errorf("it cannot be kept: %w", err)
+	}
+	m.o.Log.Info("the box has another key for its hub", "key", next)
+	m.nudge()
+	return ended, nil
+}
+
+func (m *Member) retire(ctx context.Context, name, next string) error {
+	ctx, cancel := context.WithTimeout(ctx, retireTime)
+	defer cancel()
+	body, _ := json.Marshal(fleet.Retire{Next: next}) // a string
+	answer, err := m.bus.Request(ctx, fleet.RetireOf(name), body)
+	if err != nil {
+		return err
+	}
+	var a fleet.Answer
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return fmt.Errorf("the answer of the hub: %w", err)
+	}
+	if a.Error != "" {
+		return errors.New(a.Error)
+	}
+	return nil
+}
