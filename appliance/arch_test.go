@@ -27,7 +27,7 @@ var floors = map[string]string{
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",
-	"fleet/hub":    "config fleet flash license",
+	"fleet/hub":    "config fleet flash license printable",
 	"fleet/bus":    "config egress fleet flash printable status",
 
 	"fleet/member": "config fleet fleet/bus fleet/lease fleet/tunnel flash health license printable status",
@@ -194,6 +194,8 @@ var floors = map[string]string{
 	"printable/printabletest": "",
 
 	// Beside the box: the hub.
+	"fleet/hubcli":  "config fleet fleet/bus fleet/hub fleet/steward fleet/tunnel fleet/view license printable",
+	"fleet/cmd/hub": "fleet/hubcli",
 	"fleet/steward": "config fleet fleet/hub fleet/lease license",
 	"fleet/view":    "fleet plural printable status",
 

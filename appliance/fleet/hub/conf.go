@@ -13,7 +13,7 @@ import (
 const (
 	registryStore = 128 << 20  // reserved for the registry
 	DefaultStore  = 1536 << 20 // of a customer: what its streams reserve
-	minStore      = DefaultStore
+	minStore      = 256 << 20
 	defaultTotal  = 16 << 30
 )
 
@@ -127,7 +127,7 @@ func (n *Node) accounts(l *Listing) string {
 		delete(taken, publicOf(n.stewardKey(c.Name)))
 		delete(taken, publicOf(n.localOperator(c.Name)))
 		user(publicOf(n.stewardKey(c.Name)), local)
-		user(publicOf(n.localOperator(c.Name)), operatorMay(DefaultOperator)+", "+local)
+		user(publicOf(n.localOperator(c.Name)), operatorMay(DefaultOperator))
 		for _, x := range Sorted(c.Boxes) {
 			user(x.Key, boxMay(x.Name)+remote)
 		}

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,7 +56,7 @@ func (n *Node) startEmbedded() (*embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
-	s.SetLoggerV2(engineLog{slog.With("node", n.Name())}, false, false, false)
+	s.SetLoggerV2(&engineLog{log: slog.With("node", n.Name())}, false, false, false)
 	e := &embedded{n, s, make(chan struct{})}
 	go func() {
 		s.WaitForShutdown()
@@ -125,17 +124,3 @@ func (x *external) reload() error {
 	}
 	return nil
 }
-
-// engineLog passes on what the engine logs.
-type engineLog struct{ log *slog.Logger }
-
-func (l engineLog) say(level slog.Level, format string, v []any) {
-	l.log.Log(context.Background(), level, "The engine says something.", "text", fmt.Sprintf(format, v...))
-}
-
-func (l engineLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
-func (l engineLog) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
-func (l engineLog) Fatalf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
-func (l engineLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
-func (l engineLog) Debugf(format string, v ...any)  {}
-func (l engineLog) Tracef(format string, v ...any)  {}

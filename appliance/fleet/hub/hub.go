@@ -59,6 +59,8 @@ type settings struct {
 	Node  string  `json:"node"`  // which of Nodes this is
 	Nodes []Place `json:"nodes"` // one or three
 	Store int64   `json:"store"` // octets that all customers share, on each node
+	// Authorities are the issuers of licenses that a new registry begins with, by name.
+	Authorities map[string]string `json:"authorities,omitempty"`
 }
 
 // Place is where a node listens.

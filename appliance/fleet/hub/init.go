@@ -19,6 +19,7 @@ import (
 
 	"viaduct/appliance/flash"
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/license"
 )
 
 // Options are how a hub is to be.
@@ -30,7 +31,8 @@ type Options struct {
 	Routes      string  // default :6222
 	Certificate []byte  // PEM, and its Key: shown to boxes in place of one of the hub's own authority
 	Key         []byte
-	Store       int64 // octets that all customers share; default 16 GB
+	Store       int64             // octets that all customers share; default 16 GB
+	Authorities map[string]string // issuers of licenses that the hub believes, by name, as license.ParseIssuer reads them
 }
 
 // defaults completes the places.
@@ -50,6 +52,14 @@ func (o *Options) defaults() error {
 	o.Store = cmp.Or(o.Store, defaultTotal)
 	if o.Store < registryStore+minStore {
 		return fmt.Errorf("a hub needs %s of storage at least", Size(registryStore+minStore))
+	}
+	for name, key := range o.Authorities {
+		if err := fleet.CheckName(name); err != nil {
+			return err
+		}
+		if _, err := license.ParseIssuer(key); err != nil {
+			return fmt.Errorf("the authority %s: %w", name, err)
+		}
 	}
 	seen := map[string]bool{}
 	for i := range o.Nodes {
@@ -190,7 +200,7 @@ func makeNode(dir string, p Place, o Options, ca *authority, made map[string][]b
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(settings{Name: o.Name, Node: p.Name, Nodes: o.Nodes, Store: o.Store}, "", "  ")
+	text, err := json.MarshalIndent(settings{Name: o.Name, Node: p.Name, Nodes: o.Nodes, Store: o.Store, Authorities: o.Authorities}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -199,7 +209,7 @@ func makeNode(dir string, p Place, o Options, ca *authority, made map[string][]b
 			return err
 		}
 	}
-	for file, content := range map[string][]byte{fileNode: chain, fileNodeKey: key, fileHub: append(text, '\n')} {
+	for file, content := range map[string][]byte{fileNode: chain, fileNodeKey: key, fileAudit: nil, fileHub: append(text, '\n')} {
 		if err := write(dir, file, content); err != nil {
 			return err
 		}

@@ -47,13 +47,14 @@ type Registry struct {
 	kv   jetstream.KeyValue
 }
 
-// Registry connects to the node and opens its registry.
+// Registry connects to the node and opens its registry, which closes at the end of ctx.
 func (n *Node) Registry(ctx context.Context) (*Registry, error) {
 	conn, err := n.Admin()
 	if err != nil {
 		return nil, err
 	}
 	r := &Registry{node: n, conn: conn}
+	context.AfterFunc(ctx, conn.Close) // what still waits for an answer of a hub that has no leader ends with it
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	for {
@@ -75,7 +76,7 @@ func (n *Node) bucket(ctx context.Context, conn *nats.Conn) (jetstream.KeyValue,
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithTimeout(ctx, 2*time.Second) // without a leader nobody answers
+	ctx, stop := context.WithTimeout(ctx, time.Second) // without a leader nobody answers
 	defer stop()
 	kv, err := js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {

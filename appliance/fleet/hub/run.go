@@ -80,7 +80,7 @@ func (n *Node) follow(ctx context.Context, e engine) error {
 		}
 		if err.Error() != said {
 			said = err.Error()
-			slog.Info("The registry cannot be read now: the users stay as they were.", "reason", err)
+			slog.Info("registry not read: the users stay as they were", "node", n.Name(), "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -112,14 +112,19 @@ func (n *Node) followOnce(ctx context.Context, e engine) error {
 	return err
 }
 
-// first makes the default customer, with the registry.
+// first gives a new registry what it begins with. Another node may be faster.
 func (r *Registry) first(ctx context.Context) error {
 	l, err := r.List(ctx)
 	if err != nil || len(l.Customers) > 0 {
 		return err
 	}
-	err = r.AddCustomer(ctx, DefaultCustomer, min(DefaultStore, r.node.set.Store-registryStore))
-	if again, _ := r.List(ctx); again != nil && again.Customers[DefaultCustomer] != nil { // another node was faster
+	for name, key := range r.node.set.Authorities {
+		if err := r.create(ctx, authorityKey(name), Authority{Name: name, Key: key, Added: now()}); err != nil && !errors.Is(err, errTaken) {
+			return err
+		}
+	}
+	err = r.create(ctx, customerKey(DefaultCustomer), Customer{Name: DefaultCustomer, Added: now(), Store: min(DefaultStore, r.node.set.Store-registryStore)})
+	if errors.Is(err, errTaken) {
 		return nil
 	}
 	return err

@@ -123,11 +123,11 @@ type Step struct {
 // Next says what is to be done now.
 func (h *Holder) Next(now Time) Step {
 	h.settle(now)
-	wait, asks := longest, false
+	wait := longest
 	if h.pending == nil {
 		if wait = h.due(now.Up) - now.Up; wait <= 0 {
 			h.ask(now.Up)
-			wait, asks = longest, true
+			wait = longest
 		}
 	}
 	if h.count > 0 {
@@ -137,12 +137,7 @@ func (h *Holder) Next(now Time) Step {
 			}
 		}
 	}
-	step := Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.lowered, Wait: min(wait, longest)}
-	if asks {
-		request := *h.pending
-		step.Request = &request
-	}
-	return step
+	return Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.lowered, Request: h.pending, Wait: min(wait, longest)}
 }
 
 // settle lets a lease lapse that is over for good.
@@ -268,7 +263,7 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 	}
 	h.grow = now.Up
 	if h.short > 0 {
-		h.grow += pause(5*time.Second, 5*time.Minute, h.short)
+		h.grow += pause(5*time.Second, h.short)
 		h.why = fmt.Sprintf("the hub's pool has only %d of the %d that it asked for", count, request.Want)
 		if count >= h.max {
 			h.why = fmt.Sprintf("the hub lets this box have %d at most", h.max)
@@ -276,9 +271,9 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 	}
 }
 
-// pause doubles with each further time.
-func pause(first, last time.Duration, times int) time.Duration {
-	return min(first<<min(times-1, 10), last)
+// pause doubles with each further time, and is a minute at most.
+func pause(first time.Duration, times int) time.Duration {
+	return min(first<<min(times-1, 10), lastPause)
 }
 
 // Failed says that the request had no answer that means anything: the hub is away, or has trouble of its own. Why is a sentence.
@@ -286,8 +281,7 @@ func (h *Holder) Failed(now Time, why string) {
 	h.pending = nil
 	h.fails = min(h.fails+1, 1000)
 	h.why = printable.Text(why)
-	wait := pause(firstPause, lastPause, h.fails)
-	h.retry = now.Up + wait/2 + h.jitter(wait/2)
+	h.retry = now.Up + pause(firstPause, h.fails)/2 + h.jitter(pause(firstPause, h.fails)/2)
 	h.renew = min(h.renew, h.retry)
 }
 

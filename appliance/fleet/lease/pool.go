@@ -246,14 +246,14 @@ func (p Pool) answer(s *share, b Box, room int, leapt time.Duration) Answer {
 // says whether there is anything to be written, which is for one node alone while their clocks agree.
 func (p Pool) Tend(t Terms, now time.Time) (next Pool, write bool, leapt time.Duration) {
 	next, leapt = p.watched(now)
-	if leapt == 0 && next.time-p.time < int64(Watch/time.Second)/2 {
-		return p, false, 0
-	}
 	known := make(map[string]bool, len(t.Boxes))
 	for _, b := range t.Boxes {
 		known[b.Serial] = true
 	}
 	next.shares = slices.DeleteFunc(next.shares, func(s share) bool { return !known[s.Serial] && s.counted(next.time) == 0 })
+	if leapt == 0 && len(next.shares) == len(p.shares) && next.time-p.time < int64(Watch/time.Second)/2 {
+		return p, false, 0
+	}
 	return next, true, leapt
 }
 
