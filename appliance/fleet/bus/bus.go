@@ -2,7 +2,7 @@
 // who it is.
 //
 // It owns the key, the choice of a node, TLS by CA or pin, the talk with the node in the protocol of NATS over WebSocket, back-off, and the named states
-// of all that. It does not own what is said (package fleet) nor who listens, and it does not own the way: package egress does, with names and proxies.
+// of all that. It does not own what is said (package fleet) nor who listens, nor names and proxies (package egress).
 //
 // The client of NATS is our own, in few lines: that of nats.go makes room for as much as a hub announces, and ends the whole program when a hub announces
 // nonsense. Here whatever a hub may send has a bound, and nothing of it is kept.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/egress"
@@ -31,6 +32,14 @@ func (e *answerError) Error() string {
 func (b *Bus) dialHub(ctx context.Context, s *Settings, n *config.HubNode) (wire, error) {
 	transport := egress.Way{Lookup: b.o.Lookup, Proxy: s.Proxy}.Transport()
 	transport.TLSClientConfig = s.tls(n.Host)
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			keepShort(conn)
+		}
+		return conn, err
+	}
 	transport.DisableKeepAlives = true
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -43,6 +52,20 @@ func (b *Bus) dialHub(ctx context.Context, s *Settings, n *config.HubNode) (wire
 	}
 	conn.SetReadLimit(-1) // a frame has many messages; those are bounded, and no frame is ever kept
 	return &hubWire{conn: conn}, nil
+}
+
+// unsent is how much of what is written waits in the kernel for the line, in octets.
+const unsent = 128 << 10
+
+// keepShort has the kernel take no more than a line needs to be busy: what lies there is before a call that asks for a license.
+func keepShort(conn net.Conn) {
+	c, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent) })
+	}
 }
 
 // hubWire is a WebSocket as a stream of octets.

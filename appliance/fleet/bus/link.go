@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,15 +118,22 @@ func (s *session) publish(subject, reply, header string, body []byte) error {
 	if reply != "" {
 		reply = " " + reply
 	}
+	if strings.HasPrefix(subject, tunnels) {
+		return s.queueBulk(slices.Concat(fmt.Appendf(nil, "PUB %s%s %d\r\n", subject, reply, len(body)), body, crlf))
+	}
 	if header == "" {
 		return s.queueLocked(fmt.Appendf(nil, "PUB %s%s %d\r\n", subject, reply, len(body)), body, crlf)
 	}
 	return s.queueLocked(fmt.Appendf(nil, "HPUB %s%s %d %d\r\n%s", subject, reply, len(header), len(header)+len(body), header), body, crlf)
 }
 
+// tunnels is how subjects of package tunnel begin.
+const tunnels = "tunnel."
+
 var crlf = []byte("\r\n")
 
-// Send is that of fleet.Link. It does not wait: what is sent is queued, and 8 MiB wait at most.
+// Send is that of fleet.Link. It does not wait: what is sent is queued, and 4 MiB wait at most. What goes through tunnels has a queue of its own, of the
+// same size, and waits until nothing else does. When a queue is full, the error is ErrAway although there is a connection.
 func (b *Bus) Send(subject string, body []byte) error {
 	s, err := b.current()
 	if err != nil {

@@ -194,12 +194,13 @@ func (b *Bus) serve(ctx context.Context, session *session) error {
 	}
 	b.session = session
 	b.turn()
+	b.setLocked(State{State: status.FleetConnected, Hub: session.node})
 	b.mu.Unlock()
-	b.set(State{State: status.FleetConnected, Hub: session.node})
 	err := session.run(ctx, b.deliver)
 	b.mu.Lock()
 	b.session = nil
 	b.turn()
+	b.setLocked(State{State: status.FleetConnecting})
 	b.mu.Unlock()
 	return err
 }
@@ -214,6 +215,10 @@ func (b *Bus) turn() {
 func (b *Bus) set(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.setLocked(s)
+}
+
+func (b *Bus) setLocked(s State) {
 	s.Since = time.Now()
 	up, off := status.FleetConnected, status.FleetOff
 	if (s.State == up) == (b.state.State == up) && (s.State == off) == (b.state.State == off) { // attempts are no news
@@ -282,6 +287,8 @@ func explain(err error, s *Settings) (why, cure string) {
 		return node + ": " + inner.Error(), cureNoHub
 	case errors.Is(err, io.EOF):
 		return node + ": " + errEnded.Error(), ""
+	case errors.Is(err, errSlow):
+		return node + ": " + errSlow.Error(), cureRoute
 	case errors.Is(err, errSilent), errors.Is(err, errEnded):
 		return node + ": " + inner.Error(), ""
 	case errors.Is(err, context.DeadlineExceeded):

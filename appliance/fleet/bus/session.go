@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -15,12 +16,13 @@ import (
 )
 
 const (
-	queueMax   = 8 << 20          // octets that wait to be written
+	queueMax   = 4 << 20          // octets that wait to be written, and as many of tunnels
 	chunk      = 64 << 10         // octets that are written at once
 	writeTime  = 20 * time.Second // for a chunk
 	silence    = 10 * time.Second // then the hub is asked whether it is there,
 	answerTime = 25 * time.Second // and is lost when nothing has come for so long after the question
 	lookTime   = 5 * time.Second  // between looks at that
+	lastWords  = 2 * time.Second  // for a hub that reads no more to have said why
 )
 
 // inboxNumber is the subscription to answers.
@@ -31,7 +33,8 @@ var (
 	errRefused = errors.New("it does not know the key, or has revoked it")
 	errName    = errors.New("it knows the key by another name")
 	errSilent  = errors.New("nothing is heard of it any more")
-	errFull    = fmt.Errorf("%w: it takes what is sent too slowly", fleet.ErrAway)
+	errSlow    = errors.New("it takes what is sent too slowly")
+	errFull    = fmt.Errorf("%w: %w", fleet.ErrAway, errSlow)
 	errEnded   = errors.New("it has ended the connection")
 )
 
@@ -53,8 +56,10 @@ type session struct {
 
 	mu      sync.Mutex // protects the following
 	out     []byte     // waits to be written
-	queued  int64      // octets so far
-	written int64      // octets so far
+	bulk    [][]byte   // messages of tunnels, which wait until nothing else does: they would hold up a call that asks for a license
+	bulky   int        // octets of those
+	queued  int64      // octets of out so far
+	written int64      // of those
 	heard   time.Time  // when the hub last said something
 	asked   int64      // octets at which the question is written whether it is there; 0: none is asked
 	askedAt time.Time  // when that was; zero: not yet
@@ -109,12 +114,12 @@ func newSession(w wire, node string, s *Settings) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s.* %d\r\nPING\r\n", connect, c.inbox, inboxNumber)); err != nil {
-		return nil, c.why(err)
-	}
+	unsent := w.write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s.* %d\r\nPING\r\n", connect, c.inbox, inboxNumber)) // it may have said why
 	for {
 		o, err := c.in.next()
 		switch {
+		case err != nil && unsent != nil && !errors.Is(err, errGarbled):
+			return nil, c.why(unsent)
 		case err != nil:
 			return nil, c.why(err)
 		case o.verb == "PONG":
@@ -148,7 +153,7 @@ func (c *session) why(err error) error {
 	if c.note != "" && !errors.Is(err, errGarbled) {
 		return told(c.note)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) {
 		return errEnded
 	}
 	return err
@@ -167,7 +172,7 @@ func (c *session) fail(err error) {
 		w.answer <- answer{err: fleet.ErrAway}
 		delete(c.waiting, token)
 	}
-	c.out = nil
+	c.out, c.bulk = nil, nil
 }
 
 // run reads until the connection ends, and says why. It has ended when run returns, with all that belonged to it.
@@ -274,6 +279,23 @@ func (c *session) queueLocked(parts ...[]byte) error {
 	return nil
 }
 
+// queueBulk has a message of a tunnel written when nothing else waits.
+func (c *session) queueBulk(message []byte) error {
+	if c.err != nil {
+		return fleet.ErrAway
+	}
+	if c.bulky+len(message) > queueMax {
+		return errFull
+	}
+	c.bulk = append(c.bulk, message)
+	c.bulky += len(message)
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
 // send writes what is queued until the connection ends.
 func (c *session) send() {
 	var batch []byte
@@ -283,27 +305,69 @@ func (c *session) send() {
 		case <-c.ended:
 			return
 		}
-		c.mu.Lock()
-		batch, c.out = c.out, batch[:0]
-		c.mu.Unlock()
-		for rest := batch; len(rest) > 0; {
-			n := min(len(rest), chunk)
-			if err := c.wire.write(rest[:n]); err != nil {
-				c.fail(c.why(err))
-				c.wire.Close()
-				return
+		for {
+			var urgent bool
+			if batch, urgent = c.next(batch[:0]); len(batch) == 0 {
+				break
 			}
-			rest = rest[n:]
-			c.mu.Lock()
-			c.written += int64(n)
-			if c.asked > 0 && c.askedAt.IsZero() && c.written >= c.asked {
-				c.askedAt = time.Now()
+			for rest := batch; len(rest) > 0; {
+				n := min(len(rest), chunk)
+				if err := c.wire.write(rest[:n]); err != nil {
+					c.unsent(err)
+					return
+				}
+				rest = rest[n:]
+				if urgent {
+					c.wrote(n)
+				}
 			}
-			c.mu.Unlock()
 		}
-		if cap(batch) > 1<<20 { // one tunnel had much to say
+		if cap(batch) > 1<<20 {
 			batch = nil
 		}
+	}
+}
+
+// unsent ends a connection on which nothing can be sent any more. What the hub has said before is read first: it may be why.
+func (c *session) unsent(err error) {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+		return
+	case <-timer.C:
+	}
+	c.fail(c.why(err))
+	c.wire.Close()
+}
+
+// next takes what is to be written: all that is urgent, or else some messages of tunnels.
+func (c *session) next(batch []byte) (next []byte, urgent bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out) > 0 {
+		next, c.out = c.out, batch
+		return next, true
+	}
+	n := 0
+	for ; n < len(c.bulk) && len(batch) < chunk; n++ {
+		batch = append(batch, c.bulk[n]...)
+		c.bulky -= len(c.bulk[n])
+		c.bulk[n] = nil
+	}
+	if c.bulk = c.bulk[n:]; len(c.bulk) == 0 {
+		c.bulk = nil
+	}
+	return batch, false
+}
+
+// wrote counts what is written, and when the question is.
+func (c *session) wrote(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written += int64(n)
+	if c.asked > 0 && c.askedAt.IsZero() && c.written >= c.asked {
+		c.askedAt = time.Now()
 	}
 }
 
