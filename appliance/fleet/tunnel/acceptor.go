@@ -227,7 +227,7 @@ func (a *Acceptor) accept(ctx context.Context, d dial) error {
 	out := fleet.Tunnel(d.operator, a.o.Box, ask.ID, false)
 	ctx, end := context.WithCancelCause(ctx)
 	x := &accepted{
-		session: newSession("the box's own "+ask.Service, func(message []byte) error { return a.o.Link.Send(out, message) }),
+		session: newSession("the box's own "+ask.Service, func(message []byte) error { return send(a.o.Link, out, message) }),
 		Tunnel:  status.Tunnel{Operator: d.operator, Service: ask.Service, Since: now},
 		end:     end,
 	}

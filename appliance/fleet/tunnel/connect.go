@@ -45,7 +45,7 @@ func Connect(ctx context.Context, link fleet.Link, to Target, l Side) error {
 	id := hex.EncodeToString(raw[:])
 	ctx, cancel := context.WithCancelCause(ctx)
 	in := fleet.Tunnel(to.Operator, to.Box, id, true)
-	s := newSession("the operator's end", func(message []byte) error { return link.Send(in, message) })
+	s := newSession("the operator's end", func(message []byte) error { return send(link, in, message) })
 	stop, err := link.Listen(fleet.Tunnel(to.Operator, to.Box, id, false), func(m fleet.Message) { s.deliver(m.Data) })
 	if err != nil {
 		cancel(nil)

@@ -19,6 +19,7 @@ type fakeHub struct {
 	// touch changes the messages that one carries to another; nil: each as it is. It is called under mu.
 	touch func(m fleet.Message) []fleet.Message
 	wait  func() time.Duration // for which a message is on its way; nil: none
+	full  func() bool          // a link has no room for what is to be sent; nil: it always has
 }
 
 // fakeLink is one link.
@@ -138,7 +139,7 @@ func (l *fakeLink) drop(away bool) {
 func (l *fakeLink) Send(subject string, body []byte) error {
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
-	if l.away {
+	if l.away || l.hub.full != nil && l.hub.full() {
 		return fleet.ErrAway
 	}
 	l.hub.publish(fleet.Message{Subject: subject, Data: body})

@@ -25,7 +25,7 @@ type session struct {
 	name string                     // of the local side, in reasons
 	idle func() time.Duration       // without data after which it ends; nil: never
 
-	out sync.Mutex // frames are numbered and sent under it; it is taken before mu
+	out chan struct{} // one token: whoever has it numbers frames and sends them; it is taken before mu
 
 	mu       sync.Mutex
 	changed  sync.Cond // with mu: any of the below
@@ -46,7 +46,8 @@ type chunk struct {
 
 func newSession(name string, send func([]byte) error) *session {
 	now := time.Now()
-	s := &session{send: send, name: name, stream: newStream(now), over: make(chan struct{}), moved: now}
+	s := &session{send: send, name: name, stream: newStream(now), over: make(chan struct{}), out: make(chan struct{}, 1), moved: now}
+	s.out <- struct{}{}
 	s.changed.L = &s.mu
 	return s
 }
@@ -94,9 +95,9 @@ func (s *session) fail(why error) {
 
 // say sends the frame that make returns, if any.
 func (s *session) say(make func(now time.Time) []byte) {
-	s.out.Lock()
-	defer s.out.Unlock()
+	<-s.out
 	s.sayNow(make)
+	s.out <- struct{}{}
 }
 
 func (s *session) sayNow(make func(now time.Time) []byte) {
@@ -146,9 +147,11 @@ func (s *session) attend(ctx context.Context) {
 				s.fail(err)
 				return
 			}
-			if s.out.TryLock() { // else something is being sent
+			select {
+			case <-s.out:
 				s.sayNow(s.stream.alive)
-				s.out.Unlock()
+				s.out <- struct{}{}
+			default: // something is being sent
 			}
 		}
 	}

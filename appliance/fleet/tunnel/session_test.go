@@ -54,7 +54,7 @@ func join(t *testing.T, hub *fakeHub) *joined {
 	for i := range 2 {
 		l := hub.link(t)
 		j.link[i] = l
-		j.s[i] = newSession(fmt.Sprint("side ", i), func(m []byte) error { return l.Send(fmt.Sprint("to.", 1-i), m) })
+		j.s[i] = newSession(fmt.Sprint("side ", i), func(m []byte) error { return send(l, fmt.Sprint("to.", 1-i), m) })
 		l.Listen(fmt.Sprint("to.", i), func(m fleet.Message) { j.s[i].deliver(m.Data) })
 	}
 	for i := range 2 {
@@ -90,7 +90,10 @@ func pipe(t *testing.T, frames int, r *rand.Rand) {
 	}
 	slow := []time.Duration{time.Duration(1 + roll(int(20*time.Millisecond))), time.Duration(1 + roll(int(20*time.Millisecond)))}
 	size := []int{1 + roll(64), 1 + roll(4<<10), 1 + roll(40<<10)}[roll(3)]
-	j := join(t, &fakeHub{wait: func() time.Duration { return time.Duration(roll(int(time.Millisecond))) }})
+	j := join(t, &fakeHub{
+		wait: func() time.Duration { return time.Duration(roll(int(time.Millisecond))) },
+		full: func() bool { return roll(20) == 0 },
+	})
 	var all sync.WaitGroup
 	carry := func(from, to wire, slow time.Duration) {
 		var sent, came bytes.Buffer
