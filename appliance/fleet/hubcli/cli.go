@@ -66,7 +66,7 @@ func commands() []command {
 		{"license id", "", "what issuers bind license keys of the hub's pools to, as the serial number of a system", licenseID},
 		{"license add", "[KEY]", "put a license key into the customer's pool; without KEY it is read from the standard input", addLicense},
 		{"license show", "", "the pools and their keys", showLicenses},
-		{"connect", "BOX", "join standard input and output with a service of a box, as ProxyCommand of ssh", connect},
+		{"connect", "BOX [ssh|https]", "join standard input and output with a service of a box, as ProxyCommand of ssh", connect},
 	}
 }
 

@@ -163,10 +163,11 @@ func (a *Acceptor) unknown(subject string) {
 	a.o.Link.Send(fleet.Tunnel(part[1], a.o.Box, part[3], false), frame{kind: kindReset, why: "the box knows nothing of this connection"}.append(nil))
 }
 
-// dialled takes a request for a connection. More than can wait are not answered.
+// dialled takes a request for a connection. More than can wait are not answered. Nor is one whose answer would go to somebody else: the hub does not
+// check that, and what a box answers may look as if the box had said it by itself.
 func (a *Acceptor) dialled(m fleet.Message) {
 	part := strings.Split(m.Subject, ".")
-	if len(part) != 3 || fleet.CheckName(part[1]) != nil || len(m.Data) > mostDial || m.Reply == "" {
+	if len(part) != 3 || fleet.CheckName(part[1]) != nil || len(m.Data) > mostDial || !strings.HasPrefix(m.Reply, fleet.Inbox(part[1])+".") {
 		return
 	}
 	body := bytes.Clone(m.Data)

@@ -33,7 +33,7 @@ type box struct {
 
 func newBox(t *testing.T, s Settings) *box {
 	b := &box{hub: &fakeHub{}}
-	b.link = b.hub.link(t)
+	b.link = b.hub.link(t, "berlin")
 	b.Acceptor = New(Options{Link: b.link, Box: "berlin", Dial: b.dialHere, Log: slog.New(slog.DiscardHandler), Note: func(e status.Audit, more func(*status.Audit)) {
 		more(&e)
 		b.mu.Lock()
@@ -83,9 +83,9 @@ type operatorEnd struct {
 
 func (b *box) connect(t *testing.T, operator, service string) *operatorEnd {
 	near, far := wires()
-	ctx, stop := context.WithCancelCause(t.Context())
-	o := &operatorEnd{wire: far, end: make(chan error, 1), stop: func() { stop(ErrStopped) }}
-	link := b.hub.link(t)
+	ctx, stop := context.WithCancel(t.Context())
+	o := &operatorEnd{wire: far, end: make(chan error, 1), stop: stop}
+	link := b.hub.link(t, operator)
 	go func() { o.end <- Connect(ctx, link, Target{operator, "berlin", service}, near) }()
 	return o
 }
@@ -248,9 +248,11 @@ func TestRubbish(t *testing.T) {
 		b := newBox(t, ssh)
 		o := b.connect(t, "anna", SSH)
 		o.hello(t)
-		evil := b.hub.link(t)
+		evil := b.hub.link(t, "mallory")
 		answers, resets := 0, 0
-		evil.Listen("_INBOX.evil", func(m fleet.Message) {
+		inbox := fleet.Inbox("mallory") + ".1"
+		evil.Listen("to.potsdam.lease", func(m fleet.Message) { t.Errorf("%s had an answer", m.Subject) })
+		evil.Listen(inbox, func(m fleet.Message) {
 			if answers++; !strings.Contains(string(m.Data), "error") {
 				t.Errorf("answered with %s", m.Data)
 			}
@@ -262,7 +264,7 @@ func TestRubbish(t *testing.T) {
 		})
 		dial := func(subject, body string) {
 			evil.hub.mu.Lock()
-			evil.hub.publish(fleet.Message{Subject: subject, Reply: "_INBOX.evil", Data: []byte(body)})
+			evil.hub.publish(fleet.Message{Subject: subject, Reply: inbox, Data: []byte(body)})
 			evil.hub.mu.Unlock()
 			synctest.Wait()
 		}
@@ -274,6 +276,11 @@ func TestRubbish(t *testing.T) {
 		if answers != 7 { // the long one gets none
 			t.Errorf("%d answers", answers)
 		}
+		real := inbox
+		for _, inbox = range []string{"", "to.potsdam.lease", fleet.Inbox("anna") + ".1", fleet.Inbox("mallory")} { // of somebody else
+			dial("dial.mallory.berlin", `{"id":"`+id+`","service":"ssh"}`)
+		}
+		inbox = real
 		dial("dial.Mallory*.berlin", `{"id":"`+id+`","service":"ssh"}`)
 		if n := len(b.Tunnels()); n != 1 || answers != 7 {
 			t.Errorf("%d connections, %d answers", n, answers)
@@ -308,14 +315,14 @@ func TestRubbish(t *testing.T) {
 func TestAnIDIsUsedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, ssh)
-		l := b.hub.link(t)
+		l := b.hub.link(t, "anna")
 		body, _ := json.Marshal(fleet.Dial{ID: strings.Repeat("0f", 16), Service: SSH})
 		for i, want := range []string{"{}", `{"error":"there is a connection with this id already"}`} {
 			if text, err := l.Request(t.Context(), "dial.anna.berlin", body); err != nil || string(text) != want {
 				t.Errorf("%d: %s, %v", i, text, err)
 			}
 		}
-		if text, err := l.Request(t.Context(), "dial.otto.berlin", body); err != nil || string(text) != "{}" {
+		if text, err := b.hub.link(t, "otto").Request(t.Context(), "dial.otto.berlin", body); err != nil || string(text) != "{}" {
 			t.Errorf("another operator: %s, %v", text, err)
 		}
 		time.Sleep(openTime + tickEvery) // neither goes on

@@ -23,10 +23,10 @@ const askTime = 15 * time.Second
 var (
 	ErrNobody  = errors.New("no box of this name is connected to the hub") // nobody answers
 	ErrHubLost = errors.New("the connection to the hub is lost")
-	ErrStopped = errors.New("stopped")
+	ErrStopped = errors.New("the operator has ended it")
 )
 
-// RefusedError is why a box gives no connection, as a sentence.
+// RefusedError is why a box gives no connection, as a sentence of the box.
 type RefusedError string
 
 func (e RefusedError) Error() string { return string(e) }
@@ -36,42 +36,64 @@ type Target struct {
 	Operator, Box, Service string
 }
 
-// Connect joins a local connection and a service of a box, until both directions have ended. It closes the local side. Other errors than those above
-// are of a connection that there was.
+// Connect joins a local connection and a service of a box, until both directions have ended, and closes the local side.
 func Connect(ctx context.Context, link fleet.Link, to Target, l Side) error {
 	defer l.Close()
 	var raw [16]byte
 	rand.Read(raw[:]) // which never fails
 	id := hex.EncodeToString(raw[:])
-	ctx, cancel := context.WithCancelCause(ctx)
 	in := fleet.Tunnel(to.Operator, to.Box, id, true)
 	s := newSession("the operator's end", func(message []byte) error { return send(link, in, message) })
 	stop, err := link.Listen(fleet.Tunnel(to.Operator, to.Box, id, false), func(m fleet.Message) { s.deliver(m.Data) })
 	if err != nil {
-		cancel(nil)
 		return fmt.Errorf("listen to the box: %w", err)
 	}
 	defer stop()
+	stopped := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // which ends for a reason
+	defer context.AfterFunc(stopped, func() { cancel(ErrStopped) })()
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel(nil)
-	watching.Go(func() {
-		for connected, next := link.Changed(); connected; connected, next = link.Changed() {
-			select {
-			case <-ctx.Done():
-				return
-			case <-next:
-			}
-		}
-		cancel(ErrHubLost)
-	})
-	if err := ask(ctx, link, to, id); err != nil {
-		if !errors.Is(err, ErrNobody) && !errors.As(err, new(RefusedError)) {
-			link.Send(in, frame{kind: kindReset, why: "the operator does not wait for an answer any more"}.append(nil))
-		}
+	watching.Go(func() { watch(ctx, link, cancel) })
+	err = ask(ctx, link, to, id)
+	switch {
+	case err == nil:
+		err = s.run(ctx, l)
+	case errors.Is(err, ErrNobody), errors.As(err, new(RefusedError)):
 		return err
+	default: // the box may have begun
+		link.Send(in, frame{kind: kindReset, why: "the operator does not wait any more"}.append(nil))
 	}
-	return s.run(ctx, l)
+	flush(ctx, link, to.Operator)
+	return err
+}
+
+// watch cancels when the hub is lost: messages may be lost with it.
+func watch(ctx context.Context, link fleet.Link, cancel context.CancelCauseFunc) {
+	for {
+		connected, next := link.Changed()
+		if !connected {
+			cancel(ErrHubLost)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-next:
+		}
+	}
+}
+
+// flushTime is for the last messages of a connection.
+const flushTime = 2 * time.Second
+
+// flush waits until the hub has what was sent: the program may end after it, and the box would wait for the rest. The hub answers that nobody listens
+// where a box would have the operator's own name.
+func flush(ctx context.Context, link fleet.Link, operator string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	link.Request(ctx, fleet.DialOf(operator, operator), nil)
 }
 
 // ask asks the box for a connection.
@@ -110,10 +132,10 @@ func ask(ctx context.Context, link fleet.Link, to Target, id string) error {
 // Serve connects each connection of a listener to a service of a box, until ctx ends. said gets the end of each that did not end well. It closes the
 // listener and waits for all.
 func Serve(ctx context.Context, link fleet.Link, to Target, listener net.Listener, said func(error)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
-	defer cancel(ErrStopped)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	places := make(chan struct{}, mostOfOne)
 	for {

@@ -24,8 +24,9 @@ type fakeHub struct {
 
 // fakeLink is one link.
 type fakeLink struct {
-	hub *fakeHub
-	t   *testing.T
+	hub  *fakeHub
+	name string
+	t    *testing.T
 
 	// under hub.mu
 	listens map[int]fakeListen
@@ -44,8 +45,8 @@ type fakeListen struct {
 }
 
 // link makes one.
-func (h *fakeHub) link(t *testing.T) *fakeLink {
-	l := &fakeLink{hub: h, t: t, listens: map[int]fakeListen{}, changed: make(chan struct{}), some: sync.NewCond(&h.mu)}
+func (h *fakeHub) link(t *testing.T, name string) *fakeLink {
+	l := &fakeLink{hub: h, name: name, t: t, listens: map[int]fakeListen{}, changed: make(chan struct{}), some: sync.NewCond(&h.mu)}
 	h.mu.Lock()
 	h.links = append(h.links, l)
 	h.mu.Unlock()
@@ -163,7 +164,7 @@ func (l *fakeLink) Request(ctx context.Context, subject string, body []byte) ([]
 	answer := make(chan []byte, 1)
 	l.hub.mu.Lock()
 	l.number++
-	inbox := fmt.Sprintf("_INBOX.%p.%d", l, l.number)
+	inbox := fmt.Sprintf("%s.%d", fleet.Inbox(l.name), l.number)
 	l.hub.mu.Unlock()
 	stop, _ := l.Listen(inbox, func(m fleet.Message) { answer <- bytes.Clone(m.Data) })
 	defer stop()

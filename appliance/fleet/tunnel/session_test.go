@@ -52,7 +52,7 @@ func join(t *testing.T, hub *fakeHub) *joined {
 	j.a, sides[0] = wires()
 	sides[1], j.b = wires()
 	for i := range 2 {
-		l := hub.link(t)
+		l := hub.link(t, fmt.Sprint("side-", i))
 		j.link[i] = l
 		j.s[i] = newSession(fmt.Sprint("side ", i), func(m []byte) error { return send(l, fmt.Sprint("to.", 1-i), m) })
 		l.Listen(fmt.Sprint("to.", i), func(m fleet.Message) { j.s[i].deliver(m.Data) })
@@ -166,7 +166,7 @@ func TestASlowReaderStopsTheWriter(t *testing.T) {
 		if err := <-j.end[0]; !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
-		if err := <-j.end[1]; err == nil || err.Error() != "stopped" {
+		if err := <-j.end[1]; err == nil || err.Error() != ErrStopped.Error() {
 			t.Errorf("the other side: %v", err)
 		}
 	})
