@@ -155,6 +155,48 @@ func (l *Log) Behind(p Position) (octets int64, err error) {
 	return octets, nil
 }
 
+// Tail is the position of the first line behind which, itself included, there are no more than so many octets.
+func (l *Log) Tail(octets int64) (Position, error) {
+	files, err := l.Files()
+	if err != nil {
+		return Position{}, err
+	}
+	for _, name := range slices.Backward(files) {
+		fi, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		if octets -= fi.Size(); octets < 0 {
+			return lineFrom(name, -octets)
+		}
+	}
+	return Position{}, nil
+}
+
+// lineFrom is the position of the first line of a file that begins behind so many octets or more.
+func lineFrom(name string, offset int64) (Position, error) {
+	p := Position{File: filepath.Base(name), Offset: offset}
+	f, err := os.Open(name)
+	if err != nil {
+		return p, fmt.Errorf("read log: %w", err)
+	}
+	defer f.Close()
+	if _, err := f.Seek(offset-1, io.SeekStart); err != nil {
+		return p, fmt.Errorf("read log: %w", err)
+	}
+	p.Offset--
+	for r := bufio.NewReader(f); ; {
+		piece, err := r.ReadSlice('\n')
+		p.Offset += int64(len(piece))
+		switch {
+		case err == nil, errors.Is(err, io.EOF):
+			return p, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return p, fmt.Errorf("read log: %w", err)
+		}
+	}
+}
+
 // Expire deletes the files of all days before this one (2026-11-22). It returns how many there were.
 func (l *Log) Expire(day string) (files int, err error) {
 	return l.erase(func(d string) bool { return d < day })

@@ -36,6 +36,37 @@ type Events struct {
 // Events returns a reader. It costs nothing while nobody reads, and need not be closed.
 func (t *Tracker) Events() *Events { return &Events{of: t, next: 1} }
 
+// Standing is how alarms stand at a moment, for somebody who acts on what happens from then on.
+type Standing struct {
+	Raised  []Alarm // as readers of events know it: raised, and not cleared since, also while a cause hides it
+	Pending []Alarm // active, and never visible so far
+	Number  uint64  // of the last event before that moment; 0: there was none
+	Events  *Events // reads those after it
+}
+
+// Stand returns how alarms stand now. Of a kind of which there are too many, those that are only counted are left out, as they are from the events.
+func (t *Tracker) Stand() Standing {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	s := Standing{Number: t.happened, Events: &Events{of: t, next: t.happened + 1}}
+	for _, w := range declared {
+		k := t.active[w]
+		if k == nil {
+			continue
+		}
+		for _, x := range k.list {
+			a := view{Warnable: w, args: x.args, since: x.since}.alarm(now)
+			if x.told {
+				s.Raised = append(s.Raised, a)
+			} else {
+				s.Pending = append(s.Pending, a)
+			}
+		}
+	}
+	return s
+}
+
 // Next waits for the next event. A gap in Number says how many a slow reader has missed. The error is that of ctx.
 func (r *Events) Next(ctx context.Context) (Event, error) {
 	for {

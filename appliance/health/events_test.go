@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,36 @@ func TestEveryReaderHearsWhatHappens(t *testing.T) {
 		}
 		tracker.Set(SourceBanned, Args{"source": "192.0.2.1"}) // writes its own log lines, and is an event all the same
 		wantEvents(t, early, "6 raised certificate-expires A", "7 told certificate-expires A", "8 raised source-banned 192.0.2.1")
+	})
+}
+
+// Whoever takes the standing and reads on from there sees each alarm once, whatever its state was.
+func TestAStandingAndWhatFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker, _ := tracked(t)
+		if s := tracker.Stand(); len(s.Raised)+len(s.Pending) > 0 || s.Number != 0 {
+			t.Errorf("%+v", s)
+		}
+		tracker.Replace(RegistrationFailed, []Args{{"identity": "otto", "port": "eth00"}})
+		time.Sleep(time.Minute)
+		tracker.Set(LinkDown, Args{"port": "eth00"})
+		tracker.Set(SourceBanned, Args{"source": "192.0.2.1"})
+		s := tracker.Stand()
+		var got []string
+		for _, a := range s.Raised {
+			got = append(got, a.ID+" "+a.Subject)
+		}
+		for _, a := range s.Pending {
+			got = append(got, "pending "+a.ID+" "+a.Subject)
+		}
+		slices.Sort(got)
+		// The registration is hidden by the port, and not cleared.
+		if want := []string{"pending link-down eth00", "registration-failed otto", "source-banned 192.0.2.1"}; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		time.Sleep(time.Minute)
+		tracker.Replace(RegistrationFailed, nil)
+		wantEvents(t, s.Events, fmt.Sprintf("%d raised link-down eth00", s.Number+1), fmt.Sprintf("%d cleared registration-failed otto", s.Number+2))
 	})
 }
 

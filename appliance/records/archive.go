@@ -45,6 +45,7 @@ type Archive struct {
 	queue    chan status.Record
 	settings atomic.Pointer[settings]
 	changed  chan struct{} // one token: other settings
+	readers  []*Reader     // the poster's and those of others
 	poster   *poster
 	overdue  bool // files may be too old, and the clock cannot be believed; write's goroutine only
 
@@ -69,7 +70,7 @@ func New(o Options) *Archive {
 		o.Syslog = func(string, []slog.Attr) {}
 	}
 	a := &Archive{o: o, queue: make(chan status.Record, queued), changed: make(chan struct{}, 1)}
-	a.poster = newPoster(o, &a.settings)
+	a.poster = newPoster(o, &a.settings, a.Follow(cursorFile))
 	return a
 }
 
@@ -109,7 +110,13 @@ func (a *Archive) Run(ctx context.Context) error {
 	a.mu.Lock()
 	a.log = log
 	a.mu.Unlock()
-	a.poster.begin(log) // before anything is appended
+	for _, r := range a.readers {
+		r.Open(log) // before anything is appended
+		if r != a.poster.records {
+			r.wake()
+		}
+	}
+	a.poster.begin(log)
 	posted := make(chan struct{})
 	go func() {
 		defer close(posted)
@@ -214,6 +221,8 @@ func (a *Archive) flush() {
 	if wrote {
 		a.held, a.lost = nil, 0
 		a.o.Health.Clear(health.RecordsLost, "")
-		a.poster.wake()
+		for _, r := range a.readers {
+			r.wake()
+		}
 	}
 }

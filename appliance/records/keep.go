@@ -57,7 +57,7 @@ func (a *Archive) Erase(days int) (files int, err error) {
 	return a.with(func(log *flash.Log) (int, error) {
 		if days > 0 {
 			first := oldest(time.Now(), days)
-			a.poster.forget(first)
+			a.forget(first)
 			return log.Expire(first)
 		}
 		for len(a.queue) > 0 {
@@ -65,9 +65,20 @@ func (a *Archive) Erase(days int) (files int, err error) {
 		}
 		a.held = nil
 		n, err := log.Erase()
-		a.poster.forget("")
+		a.forget("")
 		return n, err
 	})
+}
+
+// forget tells the readers of an erasure.
+func (a *Archive) forget(first string) {
+	for _, r := range a.readers {
+		r.Forget(first)
+		if err := r.Save(); err != nil {
+			a.o.Log.Debug("position of the sent call records not saved", "err", err)
+		}
+		r.wake()
+	}
 }
 
 // Last returns the records of the last n calls, oldest first. It leaves out a line that a power cut has torn.

@@ -2,11 +2,6 @@ package records
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,8 +47,8 @@ const (
 type poster struct {
 	o        Options
 	settings *atomic.Pointer[settings]
+	records  *Reader       // behind what has been sent
 	changed  chan struct{} // one token: other settings
-	fresh    chan struct{} // one token: a record was written
 	gather   time.Duration
 
 	// Of the poster's goroutine.
@@ -63,55 +58,25 @@ type poster struct {
 	fails int // in a row
 
 	mu       sync.Mutex
-	saved    time.Time       // when the position was put on flash last
-	at       *flash.Position // behind what has been sent; nil: nothing is sent
-	dirty    bool            // at is not on flash
-	erased   int             // times that records were erased
-	failing  string          // why nothing is sent; "": it is
-	since    time.Time       // of failing
-	deleted  bool            // records were deleted before they were sent, since the server has taken all
-	accepted time.Time       // when the server took a batch last
-	refused  uint64          // records that the server alone has refused
-	told     time.Time       // when a refused record was logged last
+	failing  string    // why nothing is sent; "": it is
+	since    time.Time // of failing
+	deleted  bool      // records were deleted before they were sent, since the server has taken all
+	accepted time.Time // when the server took a batch last
+	refused  uint64    // records that the server alone has refused
+	told     time.Time // when a refused record was logged last
 }
 
-func newPoster(o Options, s *atomic.Pointer[settings]) *poster {
-	return &poster{o: o, settings: s, changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), gather: gatherTime, size: batchLines}
+func newPoster(o Options, s *atomic.Pointer[settings], r *Reader) *poster {
+	return &poster{o: o, settings: s, records: r, changed: make(chan struct{}, 1), gather: gatherTime, size: batchLines}
 }
 
-// wake tells that a record was written.
-func (p *poster) wake() {
-	select {
-	case p.fresh <- struct{}{}:
-	default:
-	}
-}
-
-// begin reads what was sent before.
+// begin prepares a run.
 func (p *poster) begin(log *flash.Log) {
-	p.state, p.fails, p.size = off, 0, batchLines
-	text, err := os.ReadFile(p.file())
+	p.log, p.state, p.fails, p.size = log, off, 0, batchLines
 	select {
 	case p.changed <- struct{}{}:
 	default:
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log, p.at = log, nil
-	if !errors.Is(err, fs.ErrNotExist) {
-		at := log.Settle(readCursor(text))
-		p.at = &at
-	}
-}
-
-func (p *poster) file() string { return filepath.Join(p.o.Dir, cursorFile) }
-
-// readCursor reads a position. One that cannot be read is the beginning: everything is sent again rather than left out.
-func readCursor(text []byte) (at flash.Position) {
-	if json.Unmarshal(text, &at) != nil {
-		return flash.Position{}
-	}
-	return at
 }
 
 // run sends what there is until ctx ends.
@@ -119,12 +84,12 @@ func (p *poster) run(ctx context.Context) {
 	defer p.o.Health.Clear(health.RecordsWait, "")
 	defer p.save()
 	for pause := time.Duration(0); ; {
-		fresh := p.fresh
+		fresh := p.records.Fresh()
 		if p.state != idle {
 			fresh = nil // it is read in its turn
 		}
 		timer := time.NewTimer(pause)
-		if p.state == off || p.state == idle && !p.unsaved() {
+		if p.state == off || p.state == idle && !p.records.Unsaved() {
 			timer.Stop()
 		}
 		select {
@@ -144,9 +109,7 @@ func (p *poster) run(ctx context.Context) {
 			pause = p.step(ctx)
 		}
 		timer.Stop()
-		if p.due() {
-			p.save()
-		}
+		p.note(p.records.SaveEvery(saveEvery))
 	}
 }
 
@@ -160,18 +123,11 @@ func (p *poster) step(ctx context.Context) time.Duration {
 		p.stop()
 		return 0
 	}
-	from, erased, err := p.position()
-	if err != nil {
-		return p.fail(s, err.Error(), 0)
-	}
-	entries, next, gone, err := p.log.From(from, p.size, batchSize)
+	entries, next, gone, err := p.records.Next(p.size, batchSize)
 	if gone {
 		p.mu.Lock()
 		p.deleted = true
 		p.mu.Unlock()
-	}
-	if from.File == "" && len(entries) > 0 { // so that it is seen when that file is deleted
-		p.advance(flash.Position{File: entries[0].At.File}, erased)
 	}
 	if err != nil && len(entries) == 0 {
 		return p.fail(s, err.Error(), 0)
@@ -179,7 +135,7 @@ func (p *poster) step(ctx context.Context) time.Duration {
 	p.state = sending
 	b := newBatch(s, entries)
 	if len(b.entries) == 0 {
-		p.advance(next, erased)
+		p.records.Advance(next)
 		if len(entries) > 0 {
 			return 0 // damaged lines
 		}
@@ -191,7 +147,7 @@ func (p *poster) step(ctx context.Context) time.Duration {
 	case ctx.Err() != nil:
 		return 0
 	case r.taken:
-		p.accept(next, erased)
+		p.accept(next)
 		p.size = min(2*p.size, batchLines)
 		if all {
 			p.well(gathering)
@@ -199,12 +155,12 @@ func (p *poster) step(ctx context.Context) time.Duration {
 		}
 		return 0
 	default:
-		return p.judge(ctx, s, b, r, erased)
+		return p.judge(ctx, s, b, r)
 	}
 }
 
 // judge says what follows from a batch that was not taken. One record may be to blame: then the next batch has one alone.
-func (p *poster) judge(ctx context.Context, s *settings, b batch, r result, erased int) time.Duration {
+func (p *poster) judge(ctx context.Context, s *settings, b batch, r result) time.Duration {
 	const patience, patienceAlone = 3, 6 // failures
 	alone := len(b.entries) == 1
 	switch {
@@ -214,7 +170,7 @@ func (p *poster) judge(ctx context.Context, s *settings, b batch, r result, eras
 	case r.broken && !alone && p.fails+1 >= patience:
 		p.size = 1
 	case alone && (r.refused || r.broken && p.fails+1 >= patienceAlone):
-		if p.sift(ctx, s, b, erased) {
+		if p.sift(ctx, s, b) {
 			return 0
 		}
 	}
@@ -223,7 +179,7 @@ func (p *poster) judge(ctx context.Context, s *settings, b batch, r result, eras
 
 // sift finds out whether the server refuses one record, or all: it is given the next ones, each alone. When it takes one, those before
 // it are left out.
-func (p *poster) sift(ctx context.Context, s *settings, first batch, erased int) bool {
+func (p *poster) sift(ctx context.Context, s *settings, first batch) bool {
 	const reach = 8
 	at := first.entries[0].At
 	for passed := []string{first.ids[0]}; len(passed) <= reach; {
@@ -237,7 +193,7 @@ func (p *poster) sift(ctx context.Context, s *settings, first batch, erased int)
 			continue
 		}
 		if r := p.send(ctx, s, b); r.taken {
-			p.accept(next, erased)
+			p.accept(next)
 			p.passOver(passed)
 			return true
 		} else if !r.refused && !r.broken {
@@ -259,32 +215,9 @@ func (p *poster) passOver(ids []string) {
 	}
 }
 
-// position is from where to go on. At first that is the end: what was recorded before has not been asked for.
-func (p *poster) position() (flash.Position, int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at == nil {
-		end, err := p.log.End()
-		if err != nil {
-			return end, 0, err
-		}
-		p.at, p.dirty = &end, true
-	}
-	return *p.at, p.erased, nil
-}
-
-// advance moves on, unless records have been erased meanwhile.
-func (p *poster) advance(to flash.Position, erased int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at != nil && p.erased == erased && *p.at != to {
-		*p.at, p.dirty = to, true
-	}
-}
-
 // accept notes that the server has taken everything up to a position.
-func (p *poster) accept(to flash.Position, erased int) {
-	p.advance(to, erased)
+func (p *poster) accept(to flash.Position) {
+	p.records.Advance(to)
 	p.fails = 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -325,54 +258,19 @@ func (p *poster) fail(s *settings, why string, after time.Duration) time.Duratio
 // stop ends the sending: what was sent is of no meaning for another server later.
 func (p *poster) stop() {
 	p.well(off)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.at == nil {
+	if !p.records.Begun() {
 		return
 	}
-	p.at, p.dirty = nil, false
-	if err := flash.Remove(p.file()); err != nil {
+	if err := p.records.Stop(); err != nil {
 		p.o.Log.Warn("position of the sent call records not deleted", "err", err)
 	}
 }
 
-// forget takes part in an erasure of all days before this one, or of all for "".
-func (p *poster) forget(first string) {
-	p.mu.Lock()
-	p.erased++
-	if p.at != nil && (first == "" || p.at.File < first) {
-		*p.at, p.dirty = flash.Position{}, true
-	}
-	p.mu.Unlock()
-	p.save()
-	p.wake()
-}
+// save puts the position on flash.
+func (p *poster) save() { p.note(p.records.Save()) }
 
-func (p *poster) unsaved() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dirty
-}
-
-func (p *poster) due() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dirty && time.Since(p.saved) >= saveEvery
-}
-
-// save puts the position on flash. Where that fails, what was sent since is sent again after the next start.
-func (p *poster) save() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.saved = time.Now()
-	if !p.dirty || p.at == nil {
-		return
-	}
-	text, err := json.Marshal(*p.at)
-	if err == nil {
-		err = flash.Write(p.file(), text, 0o600)
-	}
-	p.dirty = err != nil
+// note logs that the position was not saved.
+func (p *poster) note(err error) {
 	if err != nil {
 		p.o.Log.Debug("position of the sent call records not saved", "err", err)
 	}
@@ -380,15 +278,14 @@ func (p *poster) save() {
 
 // status describes the sending.
 func (p *poster) status() *status.RecordPost {
-	s := p.settings.Load()
+	s, waiting := p.settings.Load(), p.records.Behind()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st := &status.RecordPost{URL: shown(s.Post.URL), Failing: p.failing, Accepted: p.accepted, Refused: p.refused, Deleted: p.deleted}
+	st := &status.RecordPost{
+		URL: shown(s.Post.URL), Waiting: waiting, Failing: p.failing, Accepted: p.accepted, Refused: p.refused, Deleted: p.deleted,
+	}
 	if p.failing != "" {
 		st.Since = p.since
-	}
-	if p.log != nil && p.at != nil {
-		st.Waiting, _ = p.log.Behind(*p.at)
 	}
 	return st
 }

@@ -31,11 +31,7 @@ func await(t *testing.T, what string, so func() bool) {
 }
 
 // begun reports that the sending has found its place.
-func (h *harness) begun() bool {
-	h.poster.mu.Lock()
-	defer h.poster.mu.Unlock()
-	return h.poster.at != nil
-}
+func (h *harness) begun() bool { return h.poster.records.Begun() }
 
 // A server on the network does everything that a server should not. The box restarts in the middle. Nothing is lost, and what comes twice has
 // the same id.
