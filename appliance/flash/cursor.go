@@ -53,25 +53,13 @@ func readPosition(text []byte) (at Position) {
 	return at
 }
 
-// Begin has the reader begin at the end of the log, unless it has begun already: what was there before was not asked for.
-func (c *Cursor) Begin() error {
+// Begin has the reader begin at a position of the log, unless it has begun already.
+func (c *Cursor) Begin(at Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.begin()
-}
-
-func (c *Cursor) begin() error {
-	if c.log == nil {
-		return ErrNotOpen
-	}
 	if c.at == nil {
-		end, err := c.log.End()
-		if err != nil {
-			return err
-		}
-		c.at, c.dirty = &end, true
+		c.at, c.dirty = &at, true
 	}
-	return nil
 }
 
 // Begun reports whether the reader has begun.
@@ -81,21 +69,36 @@ func (c *Cursor) Begun() bool {
 	return c.at != nil
 }
 
-// Next returns the next lines, as Log.From does, and begins before that. It does not advance.
+// Next returns the next lines, as Log.From does. A reader that has not begun begins at the end: what was there before was not asked for. It does
+// not advance.
 func (c *Cursor) Next(lines, octets int) (list []Entry, next Position, gone bool, err error) {
-	c.mu.Lock()
-	if err := c.begin(); err != nil {
-		c.mu.Unlock()
+	log, from, err := c.begin()
+	if err != nil {
 		return nil, next, false, err
 	}
-	log, from := c.log, *c.at
-	c.read = c.erased
-	c.mu.Unlock()
 	list, next, gone, err = log.From(from, lines, octets)
 	if from.File == "" && len(list) > 0 { // so that it is seen when that file is deleted
 		c.Advance(Position{File: list[0].At.File})
 	}
 	return list, next, gone, err
+}
+
+// begin begins at the end of the log, unless the reader has begun.
+func (c *Cursor) begin() (log *Log, at Position, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.log == nil {
+		return nil, at, ErrNotOpen
+	}
+	if c.at == nil {
+		end, err := c.log.End()
+		if err != nil {
+			return nil, at, err
+		}
+		c.at, c.dirty = &end, true
+	}
+	c.read = c.erased
+	return c.log, *c.at, nil
 }
 
 // Advance moves on, unless lines were erased since the last Next, or the reader has stopped.

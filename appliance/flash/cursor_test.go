@@ -51,7 +51,7 @@ func TestACursorGoesOnWhereItWasSaved(t *testing.T) {
 		return c
 	}
 	c := NewCursor(file)
-	if _, _, _, err := c.Next(1, 1); !errors.Is(err, ErrNotOpen) || c.Begin() == nil {
+	if _, _, _, err := c.Next(1, 1); !errors.Is(err, ErrNotOpen) || c.Begun() {
 		t.Errorf("read before it was opened: %v", err)
 	}
 	add(t, l, "past")
@@ -78,6 +78,16 @@ func TestACursorGoesOnWhereItWasSaved(t *testing.T) {
 	want(t, "after a stop", take(t, c, 9), "")
 	add(t, l, "5")
 	want(t, "begun anew", take(t, c, 9), "5 ")
+	c.Begin(Position{})
+	want(t, "begun already", take(t, c, 9), "")
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	c.Begin(Position{})
+	want(t, "begun at the beginning", take(t, c, 9), "past 1 2 3 4 5 ")
+	if err := c.Save(); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(file, []byte("\x00\x00"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -18,11 +18,11 @@ type Position struct {
 	Offset int64  `json:"offset"`
 }
 
-// longestLine is the most that a line of a log may have for From to return it: a damaged file may have no line end for megabytes.
-const longestLine = 256 << 10
+// LongestLine is the most that a line of a log may have for From to return it: a damaged file may have no line end for megabytes.
+const LongestLine = 256 << 10
 
 // From returns the next lines behind a position, at most so many, and no more once they have so many octets. Each lies at its end: At is
-// the position behind it. Lines without an end are left out: one that a power cut tore, and one that is longer than longestLine. So is
+// the position behind it. Lines without an end are left out: one that a power cut tore, and one that is longer than LongestLine. So is
 // what cannot be read, which err names, unless it is in the last file: lines are still added to that.
 // next is the position behind everything that was read or left out. gone says that the file of the position has been deleted.
 func (l *Log) From(p Position, lines, octets int) (list []Entry, next Position, gone bool, err error) {
@@ -84,7 +84,7 @@ func entries(name string, p Position, last bool, lines, octets int) (list []Entr
 	}
 	offset = p.Offset
 	whole := offset // behind the last line that has an end
-	for r, long := bufio.NewReaderSize(f, longestLine), false; len(list) < lines && octets > 0; {
+	for r, long := bufio.NewReaderSize(f, LongestLine), false; len(list) < lines && octets > 0; {
 		line, err := r.ReadSlice('\n')
 		offset += int64(len(line))
 		switch {

@@ -52,7 +52,7 @@ func all(t testing.TB, l *Log, from Position, step int) string {
 }
 
 func TestReadingOnFromAPosition(t *testing.T) {
-	long := strings.Repeat("x", longestLine+10)
+	long := strings.Repeat("x", LongestLine+10)
 	files := map[string]string{"2026-11-21.jsonl": "1\n2\ntorn", "2026-11-22.jsonl": "3\n\n" + long + "\n4\n", "2026-11-22.2.jsonl": "", "2026-11-22.10.jsonl": "5\n6"}
 	for _, step := range []int{1, 2, 3, 100} {
 		if got := all(t, logOf(t, files), Position{}, step); got != "1 2 3  4 5 " {
@@ -154,7 +154,7 @@ func FuzzLogFrom(f *testing.F) {
 		for _, text := range [][]byte{rest, second} {
 			lines := strings.Split(string(text), "\n")
 			for _, line := range lines[:len(lines)-1] {
-				if len(line) < longestLine {
+				if len(line) < LongestLine {
 					want = append(want, line+" ")
 				}
 			}

@@ -25,14 +25,14 @@ func (l *Log) Last(n int) ([][]byte, error) {
 }
 
 // Backward calls each with the lines of a day (2026-11-22) and of those behind it, the newest first and without their newlines, until that
-// returns false. A line is valid until each returns. Left out are lines that are longer than longestLine, and a file that cannot be read
+// returns false. A line is valid until each returns. Left out are lines that are longer than LongestLine, and a file that cannot be read
 // when another can. It takes a piece of each file at a time, and holds no lock.
 func (l *Log) Backward(day string, each func(line []byte) bool) error {
 	files, err := l.Files()
 	if err != nil {
 		return err
 	}
-	window := make([]byte, 2*longestLine)
+	window := make([]byte, 2*LongestLine)
 	var unread error
 	read := 0
 	for _, name := range slices.Backward(files) {
@@ -69,7 +69,7 @@ func backward(name string, window []byte, each func(line []byte) bool) (more boo
 	text := window[len(window):] // the end of a line whose beginning is not read yet
 	long := false                // it is too long
 	for left := fi.Size(); left > 0; {
-		n := int(min(left, longestLine))
+		n := int(min(left, LongestLine))
 		left -= int64(n)
 		from := len(window) - len(text) - n
 		copy(window[from+n:], text)
@@ -88,7 +88,7 @@ func backward(name string, window []byte, each func(line []byte) bool) (more boo
 			}
 			text, long = text[:start], false
 		}
-		if len(text) > longestLine {
+		if len(text) > LongestLine {
 			text, long = nil, true
 		}
 		moved := window[len(window)-len(text):]

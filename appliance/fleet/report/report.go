@@ -1,0 +1,154 @@
+package report
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/flash"
+	"viaduct/appliance/fleet"
+	"viaduct/appliance/health"
+	"viaduct/appliance/records"
+	"viaduct/appliance/status"
+)
+
+// RecordsFile is where the records.Reader given to a Reporter keeps its position.
+const RecordsFile = "sent-to-hub"
+
+// Options are what a Reporter is given.
+type Options struct {
+	Dir     string // for the journal of alarms, which is a folder in it
+	Log     *slog.Logger
+	Health  *health.Tracker
+	Records *records.Reader
+	Link    fleet.Link
+	Status  func() fleet.Status // what this package does not know: all but Version, Box, Time, Alarms, More and Unsent
+}
+
+// Reporter reports to the hub. It is safe for concurrent use.
+type Reporter struct {
+	o       Options
+	changed chan struct{} // one token: other settings
+	poke    chan struct{} // one token: the status has changed
+
+	mu       sync.Mutex
+	settings *settings // nil: it is not known yet what is configured
+	spools   []*spool  // those that run
+}
+
+// settings is what matters of a configuration.
+type settings struct {
+	absent  bool   // there is no fleet
+	box     string // the name at the hub; "": nothing is sent
+	records config.FleetRecord
+}
+
+// New returns a Reporter that does nothing until it has a configuration and runs.
+func New(o Options) *Reporter {
+	return &Reporter{o: o, changed: make(chan struct{}, 1), poke: make(chan struct{}, 1)}
+}
+
+// Apply takes a configuration, nil for no fleet: then all that was kept for the hub is deleted. While a fleet is shut down, or not complete, it is
+// left as it is.
+func (r *Reporter) Apply(f *config.Fleet) {
+	s := settings{absent: f == nil}
+	if f != nil {
+		s.records = f.Records
+		if f.Enabled && f.Complete() {
+			s.box = f.Name
+		}
+	}
+	r.mu.Lock()
+	same := r.settings != nil && *r.settings == s
+	r.settings = &s
+	r.mu.Unlock()
+	if !same {
+		wake(r.changed)
+	}
+}
+
+// Changed tells that something of the box has changed that Options.Status returns: the hub learns of it soon.
+func (r *Reporter) Changed() { wake(r.poke) }
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run reports until ctx ends.
+func (r *Reporter) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		r.mu.Lock()
+		s := r.settings
+		r.mu.Unlock()
+		within, end := context.WithCancel(ctx)
+		var all sync.WaitGroup
+		if s != nil {
+			r.begin(within, *s, &all)
+		}
+		select {
+		case <-ctx.Done():
+		case <-r.changed:
+		}
+		end()
+		all.Wait()
+		r.mu.Lock()
+		r.spools = nil
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// begin starts what the settings want.
+func (r *Reporter) begin(ctx context.Context, s settings, all *sync.WaitGroup) {
+	dir := filepath.Join(r.o.Dir, "alarms")
+	if s.absent {
+		if err := os.RemoveAll(dir); err != nil {
+			r.o.Log.Warn("journal of alarms for the hub not deleted", "err", err)
+		}
+	}
+	if !s.records.Sent {
+		if err := r.o.Records.Stop(); err != nil {
+			r.o.Log.Warn("position of the call records for the hub not deleted", "err", err)
+		}
+	}
+	if s.box == "" {
+		return
+	}
+	j := newJournal(r.o, dir)
+	spools := []*spool{newSpool(r.o, s.box, "alarms", fleet.AlarmsOf(s.box), j)}
+	if s.records.Sent {
+		spools = append(spools, newSpool(r.o, s.box, "call-records", fleet.CallsOf(s.box), &calls{r.o.Records, s.records.Masked}))
+	}
+	r.mu.Lock()
+	r.spools = spools
+	r.mu.Unlock()
+	all.Go(func() { j.run(ctx) })
+	for _, x := range spools {
+		all.Go(func() { x.run(ctx) })
+	}
+	all.Go(func() { r.beat(ctx, s.box) })
+}
+
+// Status says how far the hub has each of what it gets.
+func (r *Reporter) Status() (list []status.FleetSent) {
+	r.mu.Lock()
+	spools := r.spools
+	r.mu.Unlock()
+	for _, s := range spools {
+		list = append(list, s.status())
+	}
+	return list
+}
+
+// message is what the hub gets of one line.
+type message struct {
+	id   string
+	body []byte
+	at   flash.Position // behind the line; zero: it is in memory only
+}
