@@ -63,7 +63,11 @@ func TestNobodyWaitsWithoutALessor(t *testing.T) {
 	}
 	m.Attach(nil)
 	m.Detach()
-	<-m.Wanted() // told when it was attached
+	if len(m.Wanted()) == 0 {
+		t.Error("who comes hears of nothing")
+	} else {
+		<-m.Wanted()
+	}
 	if _, _, waits := await(m, 1, 0); waits || len(m.Wanted()) > 0 {
 		t.Error("waits for who is gone")
 	}
