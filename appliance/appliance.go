@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -35,6 +36,7 @@ type Options struct {
 	Rescue     string             // file in which a console leaves orders while it gets no answers; "": none
 	Alarm      string             // text of an alarm about the box, from the program that started us; "": none
 	Installer  string             // unix socket of PID 1, which installs images; "": none
+	SSH        netip.AddrPort     // where consoled serves SSH, for operators of the hub
 	ConsoleUID int                // user of consoled once it has dropped its privileges; 0: it keeps them
 	Start      *timeline.Timeline // steps of the start; nil: they are not noted
 	Engines    []system.Engine    // of the process, kept running with those of the box
@@ -65,7 +67,7 @@ func Run(ctx context.Context, b board.Board, o Options) error {
 func once(ctx context.Context, b board.Board, o Options, language *lang.Language, secrets *store.Secrets, log *slog.Logger, ring *logs.Ring, syslog *logs.Syslog) error {
 	box, err := system.Open(system.Options{
 		Board: b, StateDir: o.StateDir, ConfigFile: o.ConfigFile, Release: o.Release, Log: log, Ring: ring, Syslog: syslog, Language: language, Secrets: secrets,
-		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm, Start: o.Start,
+		Rescue: o.Rescue, Installer: o.Installer, Alarm: o.Alarm, Start: o.Start, SSH: o.SSH,
 	})
 	if err != nil {
 		return err

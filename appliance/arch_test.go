@@ -31,7 +31,7 @@ var floors = map[string]string{
 	"fleet/hub":    "config fleet flash license printable",
 	"fleet/bus":    "config egress fleet flash printable status",
 
-	"fleet/member": "config fleet fleet/bus fleet/lease fleet/tunnel flash health license printable status",
+	"fleet/member": "config fleet fleet/bus fleet/lease fleet/tunnel flash health license plural status",
 
 	"sipua":    "config printable roster sipgw sipmsg siptransport status",
 	"sipevent": "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/fleet"
@@ -18,6 +20,7 @@ import (
 func (s *System) newMember() *member.Member {
 	return member.New(member.Options{
 		Log: s.log, Health: &s.health, Dir: s.store.FleetDir(), Serial: s.o.Board.SerialNumber(), Lookup: s.resolver.Lookup, Roots: s.onlyRoots, Sealed: check.Sealed,
+		Sane: s.clock.Sane, Licenses: s.licenses, Service: s.ownService, Note: s.Note,
 	})
 }
 
@@ -34,6 +37,20 @@ func (s *System) onlyRoots(names ...config.PKIName) (*x509.CertPool, error) {
 		}
 	}
 	return roots, nil
+}
+
+// ownService is where the box itself serves what operators of the hub may connect to.
+func (s *System) ownService(service string) (netip.AddrPort, error) {
+	if service == "ssh" {
+		return s.o.SSH, nil
+	}
+	cfg := s.effective.Load()
+	list, _ := cfg.WebAddresses()
+	if len(list) == 0 {
+		return netip.AddrPort{}, errors.New("the box has no web page: `webserver https` is missing there, or its port is taken")
+	}
+	at := list[max(0, slices.IndexFunc(list, netip.Addr.Is4))]
+	return netip.AddrPortFrom(at, cfg.Web.HTTPS.Port), nil
 }
 
 // Fleet is how the box stands with its hub.

@@ -80,6 +80,7 @@ type Options struct {
 	Rescue     string             // file in which a console leaves an order for the next start; "": none
 	Alarm      string             // text of an alarm about the box, from PID 1; "": none
 	Start      *timeline.Timeline // the steps of the start so far; nil: they are not noted
+	SSH        netip.AddrPort     // where the consoles serve SSH, for operators of the hub
 	Installer  string             // unix socket of PID 1, which installs images and restarts the box; "" or no socket there: the box does not run from an image
 }
 

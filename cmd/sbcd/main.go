@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime"
@@ -35,6 +36,7 @@ func main() {
 	check := flag.String("check", "", "check a configuration `file`, print every problem, change nothing; exit status 1 when there is an error")
 	consoleUID := flag.Int("console-uid", 0, "`number` of the user that consoled runs as once it has its ports; 0 is root")
 	installer := flag.String("installer", "/run/gokrazy-http.sock", "`path` of PID 1's unix socket, where images are installed; nothing is there on a development machine")
+	ssh := flag.String("ssh", "127.0.0.1:22", "`address` at which consoled serves SSH, for operators of the hub of a fleet")
 	alarm := flag.String("alarm", "", "`text` of an alarm about the box, from the program that starts sbcd")
 	before := flag.String("steps", "", "`text` of the steps of the start so far, from the program that starts sbcd")
 	verbose := flag.Bool("verbose", false, "log every step")
@@ -68,6 +70,10 @@ func main() {
 	if *verbose {
 		level = slog.LevelDebug
 	}
+	sshAt, err := netip.ParseAddrPort(*ssh)
+	if err != nil {
+		fatal(fmt.Errorf("-ssh: %w", err))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	limitMemory()
@@ -99,7 +105,7 @@ func main() {
 	}
 	err = appliance.Run(ctx, b, appliance.Options{
 		StateDir: *state, ConfigFile: *config, Socket: *socket, Level: level, LogTo: logTo, Rescue: beside + ".rescue", ConsoleUID: *consoleUID, Installer: *installer,
-		Release: build, Alarm: *alarm, Start: start,
+		Release: build, Alarm: *alarm, Start: start, SSH: sshAt,
 		Engines: engines,
 	})
 	if err != nil {

@@ -18,7 +18,9 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/fleet/bus"
+	"viaduct/appliance/fleet/tunnel"
 	"viaduct/appliance/health"
+	"viaduct/appliance/status"
 )
 
 // Options are what a Member is given for good.
@@ -31,6 +33,12 @@ type Options struct {
 	// Roots are the certificates of the key store with these names, and no others.
 	Roots  func(names ...config.PKIName) (*x509.CertPool, error)
 	Sealed func(config.Secret) bool // a secret that cannot be opened
+	// Sane says whether the clock is right: leases are judged by it.
+	Sane     func() error
+	Licenses Licenses
+	// Service is where the box itself serves ssh and https; the error says that it does not, as a sentence.
+	Service func(service string) (netip.AddrPort, error)
+	Note    func(e status.Audit, more func(*status.Audit)) // adds an entry to the trail
 }
 
 // Member is the box in its fleet. It is safe for concurrent use.
@@ -39,10 +47,13 @@ type Member struct {
 	bus     *bus.Bus
 	changed chan struct{} // one token: there is another configuration, or another key
 	keys    keys
+	leases  *leases
+	refused bool // by the hub, as leases were told; of Run
 
-	mu      sync.Mutex
-	cfg     *config.Fleet // nil: none
-	unready unready
+	mu       sync.Mutex
+	cfg      *config.Fleet // nil: none
+	unready  unready
+	acceptor *tunnel.Acceptor // of connections of operators; nil: there is no fleet
 }
 
 // unready is why the box cannot even try.
@@ -50,14 +61,19 @@ type unready struct{ why, cure string }
 
 // New makes a Member that does nothing yet.
 func New(o Options) *Member {
-	return &Member{o: o, bus: bus.Open(bus.Options{Log: o.Log, Lookup: o.Lookup}), changed: make(chan struct{}, 1), keys: keys{file: keyFile(o.Dir)}}
+	m := &Member{o: o, bus: bus.Open(bus.Options{Log: o.Log, Lookup: o.Lookup}), changed: make(chan struct{}, 1), keys: keys{file: keyFile(o.Dir)}}
+	m.leases = newLeases(o, m.bus)
+	return m
 }
 
-// Apply has the box follow a configuration, soon.
+// Apply has the box follow a configuration, soon. What it has leased before is in force when Apply returns.
 func (m *Member) Apply(cfg *config.Config) {
 	m.mu.Lock()
 	m.cfg = cfg.Fleet
 	m.mu.Unlock()
+	if cfg.Fleet != nil {
+		m.leases.apply(cfg.Fleet.Leases, cfg.LicenseAuthorities)
+	}
 	m.nudge()
 }
 
@@ -80,15 +96,21 @@ const look = 2 * time.Second
 // Run has the box follow its configuration until ctx ends. An error is of a part that has ended by itself.
 func (m *Member) Run(ctx context.Context) error {
 	var w *work
-	defer func() { w.stop() }()
+	defer func() { m.end(w) }()
 	for {
 		cfg := m.wanted()
-		if w != nil && (cfg == nil || cfg.Name != w.name) {
-			w.stop()
+		if w != nil && (cfg == nil || way(cfg) != w.way) {
+			if cfg == nil {
+				m.leases.leave(ctx)
+			}
+			m.end(w)
 			w = nil
+			if cfg == nil {
+				m.leases.forget()
+			}
 		}
 		if cfg != nil && w == nil {
-			w = m.begin(ctx, cfg.Name)
+			w = m.begin(ctx, cfg)
 		}
 		var again <-chan time.Time
 		var failed <-chan error
@@ -108,20 +130,51 @@ func (m *Member) Run(ctx context.Context) error {
 	}
 }
 
-// work are the parts while they run, for one name of the box.
+// work are the parts while they run, for one name and one hub.
 type work struct {
-	name    string
-	end     context.CancelFunc
+	way     string
+	cancel  context.CancelFunc
 	running sync.WaitGroup
 	failed  chan error
 }
 
+// way names the box and its hub: connections of operators and the subjects that the box listens to belong to both.
+func way(cfg *config.Fleet) string {
+	text := cfg.Name
+	for _, h := range cfg.Hubs {
+		text += fmt.Sprintf(" %s:%d", h.Host, h.Port)
+	}
+	return text
+}
+
 // begin starts the parts.
-func (m *Member) begin(ctx context.Context, name string) *work {
-	ctx, end := context.WithCancel(ctx)
-	w := &work{name: name, end: end, failed: make(chan error, 1)}
+func (m *Member) begin(ctx context.Context, cfg *config.Fleet) *work {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &work{way: way(cfg), cancel: cancel, failed: make(chan error, 1)}
+	name := cfg.Name
+	a := tunnel.New(tunnel.Options{Link: m.bus, Box: name, Dial: tunnel.Local(m.o.Service), Note: m.o.Note, Log: m.o.Log})
+	m.mu.Lock()
+	m.acceptor = a
+	m.mu.Unlock()
 	w.run(ctx, "the connection to the hub", m.bus.Run)
+	if name != "" {
+		w.run(ctx, "connections of operators", a.Run)
+		w.run(ctx, "leased licenses", func(ctx context.Context) error { return m.leases.run(ctx, name) })
+	}
 	return w
+}
+
+// end ends the parts and waits for them.
+func (m *Member) end(w *work) {
+	if w == nil {
+		return
+	}
+	w.cancel()
+	w.running.Wait()
+	m.bus.Apply(bus.Settings{})
+	m.mu.Lock()
+	m.acceptor = nil
+	m.mu.Unlock()
 }
 
 var errEnded = errors.New("it has ended")
@@ -142,22 +195,19 @@ func (w *work) run(ctx context.Context, what string, run func(context.Context) e
 	})
 }
 
-// stop ends the parts and waits for them.
-func (w *work) stop() {
-	if w == nil {
-		return
-	}
-	w.end()
-	w.running.Wait()
-}
-
 // follow hands a configuration on.
 func (m *Member) follow(cfg *config.Fleet) {
 	s, not := m.settings(cfg)
 	m.mu.Lock()
 	m.unready = not
+	a := m.acceptor
 	m.mu.Unlock()
 	m.bus.Apply(s)
+	if cfg.Enabled {
+		a.Set(tunnel.Settings{SSH: cfg.SSH, HTTPS: cfg.HTTPS, Idle: cfg.IdleTimeout})
+	} else {
+		a.Set(tunnel.Settings{})
+	}
 }
 
 // settings are to what the box connects, or why it cannot.

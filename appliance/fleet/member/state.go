@@ -2,9 +2,12 @@ package member
 
 import (
 	"cmp"
+	"strconv"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
 
@@ -15,9 +18,13 @@ func (m *Member) Status(cfg *config.Fleet) status.Fleet {
 	}
 	s := m.bus.State()
 	m.mu.Lock()
-	not := m.unready
+	not, a := m.unready, m.acceptor
 	m.mu.Unlock()
 	f := status.Fleet{Name: cfg.Name, State: s.State, Since: s.Since, Hub: s.Hub, Why: cmp.Or(not.why, s.Why), Cure: cmp.Or(not.cure, s.Cure), Next: s.Next, Key: m.keys.public(), Remote: services(cfg)}
+	f.Leases = m.leases.status()
+	if a != nil {
+		f.Tunnels = a.Tunnels()
+	}
 	return f
 }
 
@@ -59,6 +66,46 @@ func (m *Member) judge(cfg *config.Fleet) {
 	m.alarm(health.FleetRefused, on && s.State == status.FleetRefused, health.Args{"why": s.Why, "cure": s.Cure})
 	away := on && s.State != status.FleetConnected && s.State != status.FleetRefused
 	m.alarm(health.FleetAway, away, health.Args{"why": cmp.Or(s.Why, "it has not answered yet"), "cure": s.Cure})
+	refused := on && s.State == status.FleetRefused
+	if refused && !m.refused {
+		m.leases.refused(s.Why)
+	}
+	m.refused = refused
+	m.judgeLeases(on && s.State == status.FleetConnected)
+}
+
+// lastWeek of grace is when it becomes pressing.
+const lastWeek = 7
+
+// judgeLeases sets the alarms of leases, and clears them.
+func (m *Member) judgeLeases(connected bool) {
+	var grace, ends, lapsed, refused []health.Args
+	for _, k := range m.leases.each {
+		s, ok := k.status()
+		if !ok {
+			continue
+		}
+		about := health.Args{"kind": s.Kind, "count": strconv.Itoa(s.Count), "why": s.Why, "end": s.Grace.UTC().Format("2006-01-02 15:04 UTC")}
+		days := int((time.Until(s.Grace) + 24*time.Hour - 1) / (24 * time.Hour))
+		switch {
+		case s.State == status.PoolLeaseLapsed:
+			lapsed = append(lapsed, about)
+		case s.State != status.PoolLeaseGrace:
+		case days <= lastWeek:
+			about["left"] = plural.Of(days, "day")
+			ends = append(ends, about)
+		default:
+			about["left"] = plural.Of(k.reminder(), "day")
+			grace = append(grace, about)
+		}
+		if connected && s.Why != "" && s.Count < s.Want && m.leases.short(k.kind) {
+			refused = append(refused, about)
+		}
+	}
+	m.o.Health.Replace(health.LeaseGrace, grace)
+	m.o.Health.Replace(health.LeaseEnds, ends)
+	m.o.Health.Replace(health.LeaseLapsed, lapsed)
+	m.o.Health.Replace(health.LeaseRefused, refused)
 }
 
 func (m *Member) alarm(w *health.Warnable, raised bool, args health.Args) {
