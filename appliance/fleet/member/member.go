@@ -156,6 +156,7 @@ func (m *Member) begin(ctx context.Context, cfg *config.Fleet) *work {
 	m.mu.Lock()
 	m.acceptor = a
 	m.mu.Unlock()
+	m.follow(cfg) // before there is a connection: no attempt is made as the box was called before
 	w.run(ctx, "the connection to the hub", m.bus.Run)
 	if name != "" {
 		w.run(ctx, "connections of operators", a.Run)

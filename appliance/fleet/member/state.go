@@ -2,6 +2,7 @@ package member
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -98,7 +99,8 @@ func (m *Member) judgeLeases(connected bool) {
 			about["left"] = plural.Of(k.reminder(), "day")
 			grace = append(grace, about)
 		}
-		if connected && s.Why != "" && s.Count < s.Want && m.leases.short(k.kind) {
+		if connected && (s.Why != "" || s.Max > 0) && m.leases.short(k.kind) {
+			about["why"] = cmp.Or(s.Why, fmt.Sprintf("it lets this box have %d at most", s.Max))
 			refused = append(refused, about)
 		}
 	}
