@@ -186,6 +186,7 @@ var floors = map[string]string{
 	"interop":                       "*",
 	"interop/events":                "*",
 	"pki/pkitest":                   "",
+	"fleet/lease/leasecheck":        "",
 	"siptransport/siptransporttest": "",
 	"media/mediatest":               "srtp srtp/srtptest",
 	"srtp/srtptest":                 "srtp",

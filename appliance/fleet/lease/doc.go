@@ -12,13 +12,16 @@
 // until the box has said that it counts on no more, or its time is over.
 //
 // The box's time is over before the hub's is: a box counts the seconds of a lease from its question, and the hub gives a share to another only
-// Margin after its end. Margin covers how far the clocks of the hub's nodes may differ (Gap, half an hour) and clocks that run wrong by two
-// percent for a day (half an hour; quartz is wrong by a hundredth of that).
+// Margin after its end.
 //
-// Time that nobody watched does not pass at the hub. Some node writes the time into the pool at least every Watch. When a node finds that the
-// time written there is more than Gap from its own clock, the hub was away or one of two clocks is wrong. It cannot know which, so all
-// shares have as much time left as they had. Boxes that lived on their grace while the hub was away thus find their shares, and a
-// clock that is wrong by a year takes nothing from anyone.
+// Time that nobody watched does not pass at the hub. The pool has a time of its own, in which shares end. Each node of the hub adds to it what
+// passed by its own clock since it wrote last, if that is no more than Gap; each writes at least every Watch. So clocks of nodes need not agree,
+// and one that is set by a year takes nothing from anyone. After the hub was away, shares have as much time left as they had, and boxes that lived
+// on their grace meanwhile find theirs.
+//
+// Margin covers what the pool's time can be ahead: by Gap, where one node has seen time pass of which another knew nothing when it lent; by Gap for
+// each time that the clock of a node was set, by so little that it is not noticed (two of them a day); and a hundredth of a day for clocks
+// that run wrong, which is a hundred times what quartz does.
 //
 // # Grace
 //
@@ -32,8 +35,8 @@ const (
 	Life   = 24 * time.Hour      // of a lease
 	Grace  = 30 * 24 * time.Hour // after its end, while the hub is away
 	Margin = time.Hour           // after its end until the hub gives the share to another
-	Watch  = 10 * time.Minute    // the hub calls Tend so often
-	Gap    = 30 * time.Minute    // between two times that the hub writes; beyond it, time has not passed
+	Watch  = 5 * time.Minute     // each node of the hub calls Tend so often
+	Gap    = 15 * time.Minute    // the most that a node's clock goes between its writes; beyond it, time has not passed
 
 	MaxCount    = 65535   // licenses of a box
 	MaxTotal    = 1 << 24 // and of a pool

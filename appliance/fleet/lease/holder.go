@@ -47,6 +47,7 @@ type Holder struct {
 	sequence uint64 // of the last request
 	reserved uint64 // what is on the flash: a start begins above it
 	pending  *fleet.LeaseRequest
+	before   int           // what the box counted on when it made that
 	sent     time.Duration // the last request
 	answered time.Duration // the last time that the hub gave something, or nothing
 	started  time.Duration
@@ -123,11 +124,11 @@ type Step struct {
 // Next says what is to be done now.
 func (h *Holder) Next(now Time) Step {
 	h.settle(now)
-	wait := longest
+	wait, asks := longest, false
 	if h.pending == nil {
 		if wait = h.due(now.Up) - now.Up; wait <= 0 {
 			h.ask(now.Up)
-			wait = longest
+			wait, asks = longest, true
 		}
 	}
 	if h.count > 0 {
@@ -137,7 +138,12 @@ func (h *Holder) Next(now Time) Step {
 			}
 		}
 	}
-	return Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.lowered, Request: h.pending, Wait: min(wait, longest)}
+	step := Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.lowered, Wait: min(wait, longest)}
+	if asks {
+		request := *h.pending
+		step.Request = &request
+	}
+	return step
 }
 
 // settle lets a lease lapse that is over for good.
@@ -191,6 +197,7 @@ func (h *Holder) back(now time.Duration) time.Duration {
 // ask makes the request. A box gives back only while the hub answers: it lowers its count before it asks, and a hub that has gone away would not
 // give it more when calls come. So it first asks for what it has.
 func (h *Holder) ask(now time.Duration) {
+	h.before = h.count
 	want := h.wish(now)
 	switch {
 	case h.off:
@@ -204,9 +211,19 @@ func (h *Holder) ask(now time.Duration) {
 	if h.sequence++; h.sequence > h.reserved {
 		h.reserved, h.dirty = h.sequence+reserve, true
 	}
-	has := h.count
-	h.pending = &fleet.LeaseRequest{Version: fleet.Version, Kind: h.kind, Serial: h.serial, Want: want, Has: has, Sequence: h.sequence}
+	h.pending = &fleet.LeaseRequest{Version: fleet.Version, Kind: h.kind, Serial: h.serial, Want: want, Has: h.count, Sequence: h.sequence}
 	h.sent, h.want, h.given, h.demand.waiting = now, want, h.given || want > 0, false
+}
+
+// Raise corrects a step that lowers the count, before it is saved and its request is sent: by now, calls of the box use so many of the lease.
+func (h *Holder) Raise(step Step, used int) Step {
+	if used = min(used, h.before); step.Request == nil || h.pending == nil || used <= h.count {
+		return step
+	}
+	h.count, h.pending.Has, h.pending.Want = used, used, max(used, h.pending.Want)
+	request := *h.pending
+	step.Count, step.Request, h.want = used, &request, request.Want
+	return step
 }
 
 func (h *Holder) lower(n int) {
@@ -263,7 +280,7 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 	}
 	h.grow = now.Up
 	if h.short > 0 {
-		h.grow += pause(5*time.Second, h.short)
+		h.grow += pause(5*time.Second, 5*time.Minute, h.short)
 		h.why = fmt.Sprintf("the hub's pool has only %d of the %d that it asked for", count, request.Want)
 		if count >= h.max {
 			h.why = fmt.Sprintf("the hub lets this box have %d at most", h.max)
@@ -271,9 +288,9 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 	}
 }
 
-// pause doubles with each further time, and is a minute at most.
-func pause(first time.Duration, times int) time.Duration {
-	return min(first<<min(times-1, 10), lastPause)
+// pause doubles with each further time.
+func pause(first, last time.Duration, times int) time.Duration {
+	return min(first<<min(times-1, 10), last)
 }
 
 // Failed says that the request had no answer that means anything: the hub is away, or has trouble of its own. Why is a sentence.
@@ -281,7 +298,8 @@ func (h *Holder) Failed(now Time, why string) {
 	h.pending = nil
 	h.fails = min(h.fails+1, 1000)
 	h.why = printable.Text(why)
-	h.retry = now.Up + pause(firstPause, h.fails)/2 + h.jitter(pause(firstPause, h.fails)/2)
+	wait := pause(firstPause, lastPause, h.fails)
+	h.retry = now.Up + wait/2 + h.jitter(wait/2)
 	h.renew = min(h.renew, h.retry)
 }
 

@@ -15,7 +15,8 @@ import (
 
 // Pool is what a hub has lent of one kind of license. The zero Pool has lent nothing. It is a value: what changes it returns another one.
 type Pool struct {
-	time   int64   // the hub's, when it was written last, in seconds since 1970; 0: never
+	time   int64   // that has passed, in microseconds: see watch.go
+	marks  []mark  // of the hub's nodes
 	shares []share // by serial
 }
 
@@ -25,15 +26,34 @@ type share struct {
 	Sequence uint64 `json:"q"`           // the last that was obeyed
 	Want     int    `json:"w,omitempty"` // asked for with it
 	Count    int    `json:"c,omitempty"` // lent
-	Until    int64  `json:"u,omitempty"` // end of the lease
+	Until    int64  `json:"u,omitempty"` // end of the lease, in seconds of the pool's time
 	Kept     int    `json:"k,omitempty"` // more than Count: what the box may still count on, since it does not know yet that it has less
 	End      int64  `json:"e,omitempty"` // of that
 }
 
 // Terms are the hub's for one kind of license.
 type Terms struct {
+	Node  string         // of the hub, that judges: each has a name of its own
 	Total int            // the sum of the pool's license keys that are valid now
 	Boxes map[string]Box // by name: all that may have leases, whether they ask or not; a box that is not among them is refused
+
+	ready bool
+	kept  []Box // those with a minimum, by serial
+}
+
+// Ready returns the terms with that done which Grant needs each time. Boxes must not change any more.
+func (t Terms) Ready() Terms {
+	if t.ready {
+		return t
+	}
+	t.ready, t.kept = true, nil
+	for _, b := range t.Boxes {
+		if b.Min > 0 {
+			t.kept = append(t.kept, b)
+		}
+	}
+	slices.SortFunc(t.kept, func(a, b Box) int { return cmp.Compare(a.Serial, b.Serial) })
+	return t
 }
 
 // Box is what the hub's register says of a box.
@@ -50,24 +70,22 @@ type Answer struct {
 	Count int              // what the lease to be signed is for; 0: none, and Reply goes as it is
 	From  time.Time        // when it begins
 	Until time.Time        // and ends
-	Leapt time.Duration    // how far the node's clock is from that of the pool, when that is more than Gap; see the package's comment
+	Leapt time.Duration    // how far the node's clock went since the node wrote last, when that is more than Gap, or back: it was away, or its clock was set
 }
 
 // value is a Pool as it is kept.
 type value struct {
 	Version int     `json:"version"`
 	Time    int64   `json:"time"`
+	Marks   []mark  `json:"nodes"`
 	Shares  []share `json:"shares"`
 }
 
-const (
-	poolVersion = 1
-	maxTime     = 1 << 40 // seconds: the year 36812
-)
+const poolVersion = 1
 
 // Value is the pool as the value of its key.
 func (p Pool) Value() []byte {
-	text, _ := json.Marshal(value{poolVersion, p.time, p.shares}) // numbers and strings
+	text, _ := json.Marshal(value{poolVersion, p.time, p.marks, p.shares}) // numbers and strings
 	return text
 }
 
@@ -77,23 +95,23 @@ func Open(text []byte) (Pool, error) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		return Pool{}, fmt.Errorf("the pool is damaged: %w", err)
 	}
-	if v.Time < 0 || v.Time > maxTime {
-		return Pool{}, errors.New("the pool is damaged: its time is none")
-	}
 	if v.Version != poolVersion {
 		return Pool{}, fmt.Errorf("the pool is of version %d, and this hub knows version %d", v.Version, poolVersion)
 	}
 	if len(v.Shares) > MaxBoxes {
 		return Pool{}, fmt.Errorf("the pool has shares of %d boxes, which is more than %d", len(v.Shares), MaxBoxes)
 	}
-	const life = int64(Life / time.Second)
+	if !timely(v.Time, v.Marks) {
+		return Pool{}, errors.New("the pool is damaged: its time is none")
+	}
+	latest := v.Time/micro + int64(Life/time.Second)
 	for i, s := range v.Shares {
 		sorted := i == 0 || v.Shares[i-1].Serial < s.Serial
-		if !sorted || checkSerial(s.Serial) != nil || !counts(s.Want, s.Count, s.Kept) || s.Sequence > MaxSequence || max(s.Until, s.End)-v.Time > life {
+		if !sorted || checkSerial(s.Serial) != nil || !counts(s.Want, s.Count, s.Kept) || s.Sequence > MaxSequence || max(s.Until, s.End) > latest {
 			return Pool{}, fmt.Errorf("the pool is damaged at its share %d", i+1)
 		}
 	}
-	return Pool{v.Time, v.Shares}, nil
+	return Pool{v.Time, v.Marks, v.Shares}, nil
 }
 
 func checkSerial(serial string) error {
@@ -119,26 +137,6 @@ func (s *share) counted(now int64) (n int) {
 	return n
 }
 
-// watched returns a copy of the pool at the time of a node, and how far that was from the pool's when it has leapt.
-func (p Pool) watched(now time.Time) (Pool, time.Duration) {
-	p.shares = slices.Clone(p.shares)
-	off := now.Unix() - p.time
-	switch leapt := time.Duration(off) * time.Second; {
-	case p.time == 0:
-		p.time = now.Unix()
-	case off > int64(Gap/time.Second) || off < -int64(Gap/time.Second):
-		for i := range p.shares {
-			p.shares[i].Until += off
-			p.shares[i].End += off
-		}
-		p.time = now.Unix()
-		return p, leapt
-	default:
-		p.time = max(p.time, now.Unix())
-	}
-	return p, 0
-}
-
 // find is where the share of a box is, or belongs.
 func (p Pool) find(serial string) (int, bool) {
 	return slices.BinarySearchFunc(p.shares, serial, func(s share, serial string) int { return cmp.Compare(s.Serial, serial) })
@@ -157,7 +155,7 @@ func (p Pool) Grant(box string, r fleet.LeaseRequest, t Terms, now time.Time) (P
 	if err := check(r); err != nil {
 		return p, Answer{Reply: fleet.LeaseReply{Error: err.Error()}}
 	}
-	next, leapt := p.watched(now)
+	next, leapt := p.watched(t.Node, now)
 	i, found := next.find(r.Serial)
 	if !found {
 		if len(next.shares) >= MaxBoxes {
@@ -168,7 +166,7 @@ func (p Pool) Grant(box string, r fleet.LeaseRequest, t Terms, now time.Time) (P
 	s := &next.shares[i]
 	room := next.room(i, b, t)
 	if found && r.Sequence <= s.Sequence {
-		a := next.answer(s, b, room, leapt)
+		a := next.answer(s, b, room, now)
 		if r.Sequence < s.Sequence || r.Want != s.Want {
 			a.Reply.Error = fmt.Sprintf("the request %d is not newer than the last one, %d", r.Sequence, s.Sequence)
 		}
@@ -176,18 +174,18 @@ func (p Pool) Grant(box string, r fleet.LeaseRequest, t Terms, now time.Time) (P
 	}
 
 	// The box counts on what it says that it has, and the hub has lent it so much at most, save what it counts on by grace.
-	has, end := min(r.Has, s.counted(next.time)), max(s.Until, s.End)
+	has, end := min(r.Has, s.counted(next.seconds())), max(s.Until, s.End)
 	s.Sequence, s.Want = r.Sequence, r.Want
 	s.Count, s.Until = min(r.Want, b.Max, room, MaxCount), 0
 	if s.Count > 0 {
-		s.Until = next.time + int64(Life/time.Second)
+		s.Until = next.seconds() + int64(Life/time.Second)
 	}
 	s.Kept, s.End = 0, 0
 	if has > s.Count {
 		s.Kept, s.End = has, end
 	}
-	a := next.answer(s, b, room, leapt)
-	a.Write = true
+	a := next.answer(s, b, room, now)
+	a.Leapt, a.Write = leapt, true
 	return next, a
 }
 
@@ -211,49 +209,52 @@ func check(r fleet.LeaseRequest) error {
 // room is how much the box of a share may have, beside what others have and what is kept for them. When the pool has less than is kept, a box gets
 // of what nobody has up to its own minimum: who asks first, has it.
 func (p Pool) room(own int, b Box, t Terms) int {
-	total, serial := int64(min(t.Total, MaxTotal)), p.shares[own].Serial
+	total := int64(min(t.Total, MaxTotal))
 	var taken, kept int64
+	minimums, now := t.Ready().kept, p.seconds()
 	for i := range p.shares {
+		s := &p.shares[i]
+		for ; len(minimums) > 0 && minimums[0].Serial < s.Serial; minimums = minimums[1:] {
+			kept += int64(minimums[0].Min)
+		}
+		n, least := s.counted(now), 0
+		if len(minimums) > 0 && minimums[0].Serial == s.Serial {
+			least, minimums = minimums[0].Min, minimums[1:]
+		}
 		if i != own {
-			taken += int64(p.shares[i].counted(p.time))
+			taken += int64(n)
+			kept += int64(max(0, least-n))
 		}
 	}
-	for _, o := range t.Boxes {
-		if o.Min == 0 || o.Serial == serial {
-			continue
-		}
-		have := 0
-		if i, found := p.find(o.Serial); found {
-			have = p.shares[i].counted(p.time)
-		}
-		kept += int64(max(0, o.Min-have))
+	for _, b := range minimums {
+		kept += int64(b.Min)
 	}
 	return int(max(0, total-taken-kept, min(int64(b.Min), total-taken)))
 }
 
 // answer says what a share has.
-func (p Pool) answer(s *share, b Box, room int, leapt time.Duration) Answer {
-	a := Answer{Leapt: leapt, Reply: fleet.LeaseReply{Sequence: s.Sequence, Min: b.Min, Max: b.Max, Free: max(0, min(room, b.Max)-s.Count)}}
-	if left := s.Until - p.time; s.Count > 0 && left > 0 {
+func (p Pool) answer(s *share, b Box, room int, now time.Time) Answer {
+	a := Answer{Reply: fleet.LeaseReply{Sequence: s.Sequence, Min: b.Min, Max: b.Max, Free: max(0, min(room, b.Max)-s.Count)}}
+	if left := s.Until - p.seconds() - 1; s.Count > 0 && left > 0 { // the pool is a part of a second later
 		a.Reply.Left = int(left)
-		a.Count, a.Until = s.Count, time.Unix(s.Until, 0).UTC()
+		a.Count, a.Until = s.Count, p.clock(s.Until, now)
 		a.From = a.Until.Add(-Life)
 	}
 	return a
 }
 
-// Tend writes the time into the pool and forgets shares that are over of boxes that may have none. The hub calls it every Watch, on each node; write
-// says whether there is anything to be written, which is for one node alone while their clocks agree.
+// Tend has time pass and forgets shares that are over of boxes that may have none. The hub calls it every Watch, on each node, since each measures by
+// its own clock; write says whether there is anything to be written.
 func (p Pool) Tend(t Terms, now time.Time) (next Pool, write bool, leapt time.Duration) {
-	next, leapt = p.watched(now)
+	if !p.wants(t.Node, now) {
+		return p, false, 0
+	}
+	next, leapt = p.watched(t.Node, now)
 	known := make(map[string]bool, len(t.Boxes))
 	for _, b := range t.Boxes {
 		known[b.Serial] = true
 	}
-	next.shares = slices.DeleteFunc(next.shares, func(s share) bool { return !known[s.Serial] && s.counted(next.time) == 0 })
-	if leapt == 0 && len(next.shares) == len(p.shares) && next.time-p.time < int64(Watch/time.Second)/2 {
-		return p, false, 0
-	}
+	next.shares = slices.DeleteFunc(next.shares, func(s share) bool { return !known[s.Serial] && s.counted(next.seconds()) == 0 })
 	return next, true, leapt
 }
 
@@ -267,17 +268,23 @@ type Share struct {
 
 // Shares are those of the boxes that have one, and what they take together.
 func (p Pool) Shares(now time.Time) (list []Share, taken int) {
-	p, _ = p.watched(now)
+	for _, m := range p.marks {
+		if m.Time == p.time {
+			p, _ = p.watched(m.Node, now) // whoever wrote last
+			break
+		}
+	}
+	at := p.seconds()
 	for i := range p.shares {
 		s := &p.shares[i]
-		n := s.counted(p.time)
+		n := s.counted(at)
 		if n == 0 {
 			continue
 		}
 		taken += n
 		shown := Share{Serial: s.Serial, Taken: n}
-		if p.time < s.Until {
-			shown.Count, shown.Until = s.Count, time.Unix(s.Until, 0).UTC()
+		if at < s.Until {
+			shown.Count, shown.Until = s.Count, p.clock(s.Until, now)
 		}
 		list = append(list, shown)
 	}
