@@ -31,7 +31,7 @@ var floors = map[string]string{
 	"fleet/hub":    "config fleet flash license printable",
 	"fleet/bus":    "config egress fleet flash printable status",
 
-	"fleet/member": "config fleet fleet/bus fleet/lease fleet/tunnel flash health license plural status",
+	"fleet/member": "config fleet fleet/bus fleet/lease fleet/report fleet/tunnel flash health license plural records status",
 
 	"sipua":    "config printable roster sipgw sipmsg siptransport status",
 	"sipevent": "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
@@ -125,7 +125,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"firmware drain expiry survival registrar fleet fleet/member ",
+		"firmware drain expiry survival registrar fleet fleet/member fleet/report ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

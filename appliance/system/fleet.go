@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/member"
+	"viaduct/appliance/fleet/report"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
@@ -21,6 +22,7 @@ func (s *System) newMember() *member.Member {
 	return member.New(member.Options{
 		Log: s.log, Health: &s.health, Dir: s.store.FleetDir(), Serial: s.o.Board.SerialNumber(), Lookup: s.resolver.Lookup, Roots: s.onlyRoots, Sealed: check.Sealed,
 		Sane: s.clock.Sane, Licenses: s.licenses, Service: s.ownService, Note: s.Note,
+		Records: s.archive.Follow(report.RecordsFile), Status: s.fleetStatus,
 	})
 }
 
@@ -37,6 +39,12 @@ func (s *System) onlyRoots(names ...config.PKIName) (*x509.CertPool, error) {
 		}
 	}
 	return roots, nil
+}
+
+// fleetStatus is what the hub gets to know of the box.
+func (s *System) fleetStatus() fleet.Status {
+	v := s.System()
+	return fleet.Status{Serial: v.Serial, Firmware: v.Release, Board: v.Board, Started: v.Started, Calls: s.CallCount(), Licenses: s.licenses.Table(), Remote: s.Fleet().Remote}
 }
 
 // ownService is where the box itself serves what operators of the hub may connect to.

@@ -235,7 +235,9 @@ func (k *keeper) step() (*fleet.LeaseRequest, time.Duration) {
 	if step.Request != nil {
 		return step.Request, 0
 	}
-	if step.Count != u.Leased { // calls that waited have got something
+	if step.Count != u.Leased {
+		k.l.told()
+		// Calls that waited have got something.
 		return nil, 0
 	}
 	if u.Waiting > 0 && step.Wait > denySoon {

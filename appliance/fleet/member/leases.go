@@ -31,6 +31,7 @@ type leases struct {
 	start time.Time // of the steady time
 	each  []*keeper
 	poked chan struct{} // one token: run is to look again
+	told  func()        // there are more or fewer of them
 
 	mu       sync.Mutex
 	trusted  []*config.LicenseAuthority
@@ -40,8 +41,8 @@ type leases struct {
 	use      map[license.Kind]license.Usage
 }
 
-func newLeases(o Options, link fleet.Link) *leases {
-	l := &leases{o: o, link: link, start: time.Now(), poked: make(chan struct{}, 1), use: map[license.Kind]license.Usage{}}
+func newLeases(o Options, link fleet.Link, told func()) *leases {
+	l := &leases{o: o, link: link, told: told, start: time.Now(), poked: make(chan struct{}, 1), use: map[license.Kind]license.Usage{}}
 	for _, kind := range []license.Kind{license.SIPSessions, license.SRTPChannels} {
 		l.each = append(l.each, &keeper{l: l, kind: kind, nudge: make(chan struct{}, 1), log: o.Log.With("kind", string(kind))})
 	}

@@ -17,9 +17,12 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/bus"
+	"viaduct/appliance/fleet/report"
 	"viaduct/appliance/fleet/tunnel"
 	"viaduct/appliance/health"
+	"viaduct/appliance/records"
 	"viaduct/appliance/status"
 )
 
@@ -39,6 +42,8 @@ type Options struct {
 	// Service is where the box itself serves ssh and https; the error says that it does not, as a sentence.
 	Service func(service string) (netip.AddrPort, error)
 	Note    func(e status.Audit, more func(*status.Audit)) // adds an entry to the trail
+	Records *records.Reader                                // of the records of calls, for the hub
+	Status  func() fleet.Status                            // what the hub gets to know of the box, see package report
 }
 
 // Member is the box in its fleet. It is safe for concurrent use.
@@ -48,7 +53,9 @@ type Member struct {
 	changed chan struct{} // one token: there is another configuration, or another key
 	keys    keys
 	leases  *leases
-	refused bool // by the hub, as leases were told; of Run
+	report  *report.Reporter
+	losses  losses // of Run
+	refused bool   // by the hub, as leases were told; of Run
 
 	mu       sync.Mutex
 	cfg      *config.Fleet // nil: none
@@ -62,7 +69,8 @@ type unready struct{ why, cure string }
 // New makes a Member that does nothing yet.
 func New(o Options) *Member {
 	m := &Member{o: o, bus: bus.Open(bus.Options{Log: o.Log, Lookup: o.Lookup}), changed: make(chan struct{}, 1), keys: keys{file: keyFile(o.Dir)}}
-	m.leases = newLeases(o, m.bus)
+	m.report = report.New(report.Options{Dir: o.Dir, Log: o.Log, Health: o.Health, Records: o.Records, Link: m.bus, Status: o.Status})
+	m.leases = newLeases(o, m.bus, m.report.Changed)
 	return m
 }
 
@@ -106,7 +114,7 @@ func (m *Member) Run(ctx context.Context) error {
 			m.end(w)
 			w = nil
 			if cfg == nil {
-				m.leases.forget()
+				m.forget(ctx)
 			}
 		}
 		if cfg != nil && w == nil {
@@ -128,6 +136,18 @@ func (m *Member) Run(ctx context.Context) error {
 		case <-again:
 		}
 	}
+}
+
+// forgetTime is for what package report deletes: it does so as it begins.
+const forgetTime = 50 * time.Millisecond
+
+// forget removes what was kept for the hub that the box has left. The key stays: the box may come back.
+func (m *Member) forget(ctx context.Context) {
+	m.leases.forget()
+	m.report.Apply(nil)
+	ctx, cancel := context.WithTimeout(ctx, forgetTime)
+	defer cancel()
+	_ = m.report.Run(ctx) // it logs what it cannot delete
 }
 
 // work are the parts while they run, for one name and one hub.
@@ -160,6 +180,7 @@ func (m *Member) begin(ctx context.Context, cfg *config.Fleet) *work {
 	w.run(ctx, "the connection to the hub", m.bus.Run)
 	if name != "" {
 		w.run(ctx, "connections of operators", a.Run)
+		w.run(ctx, "reports to the hub", m.report.Run)
 		w.run(ctx, "leased licenses", func(ctx context.Context) error { return m.leases.run(ctx, name) })
 	}
 	return w
@@ -204,6 +225,7 @@ func (m *Member) follow(cfg *config.Fleet) {
 	a := m.acceptor
 	m.mu.Unlock()
 	m.bus.Apply(s)
+	m.report.Apply(cfg)
 	if cfg.Enabled {
 		a.Set(tunnel.Settings{SSH: cfg.SSH, HTTPS: cfg.HTTPS, Idle: cfg.IdleTimeout})
 	} else {

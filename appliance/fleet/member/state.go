@@ -22,7 +22,7 @@ func (m *Member) Status(cfg *config.Fleet) status.Fleet {
 	not, a := m.unready, m.acceptor
 	m.mu.Unlock()
 	f := status.Fleet{Name: cfg.Name, State: s.State, Since: s.Since, Hub: s.Hub, Why: cmp.Or(not.why, s.Why), Cure: cmp.Or(not.cure, s.Cure), Next: s.Next, Key: m.keys.public(), Remote: services(cfg)}
-	f.Leases = m.leases.status()
+	f.Leases, f.Sent = m.leases.status(), m.report.Status()
 	if a != nil {
 		f.Tunnels = a.Tunnels()
 	}
@@ -73,6 +73,46 @@ func (m *Member) judge(cfg *config.Fleet) {
 	}
 	m.refused = refused
 	m.judgeLeases(on && s.State == status.FleetConnected)
+	m.o.Health.Replace(health.FleetUnsent, m.losses.judge(m.report.Status(), on && s.State == status.FleetConnected, time.Now()))
+}
+
+// losses are what the hub has refused of what is sent, and when it refused some last.
+type losses map[string]loss
+
+type loss struct {
+	n    uint64
+	last time.Time
+}
+
+// lossTime is how long a single message that was refused is an alarm.
+const lossTime = time.Hour
+
+// judge says what the hub does not get.
+func (l *losses) judge(sent []status.FleetSent, connected bool, now time.Time) (list []health.Args) {
+	if *l == nil {
+		*l = losses{}
+	}
+	for _, s := range sent {
+		was, known := (*l)[s.What]
+		if s.Refused > was.n && known {
+			was.last = now
+		}
+		was.n = s.Refused
+		(*l)[s.What] = was
+		why := ""
+		switch {
+		case s.Lost:
+			why = "some were deleted before they were sent"
+		case connected && s.Failing != "":
+			why = "it takes none: " + s.Failing
+		case !was.last.IsZero() && now.Sub(was.last) < lossTime:
+			why = fmt.Sprintf("it has refused %d since the start", s.Refused)
+		}
+		if why != "" {
+			list = append(list, health.Args{"what": s.What, "why": why})
+		}
+	}
+	return list
 }
 
 // lastWeek of grace is when it becomes pressing.
