@@ -15,6 +15,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/egress"
+	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
@@ -295,6 +296,10 @@ func explain(err error, s *Settings) (why, cure string) {
 		return node + ": no answer in time", cureRoute
 	}
 	fault, text := egress.Explain(inner)
+	var failed *net.OpError
+	if fault == egress.Away && errors.As(inner, &failed) { // the address stands before it already
+		text = printable.Text(failed.Err.Error())
+	}
 	if fault == egress.Broken && errors.Unwrap(inner) == nil { // in our words
 		text = inner.Error()
 	}
@@ -302,7 +307,7 @@ func explain(err error, s *Settings) (why, cure string) {
 }
 
 const (
-	cureRefused  = "Give the hub the key: `show fleet key` prints it, `hub box add` takes it."
+	cureRefused  = "Give the hub the key: `show fleet key` prints it, `hub box add` takes it. One that was revoked is not taken again: `fleet key generate` makes another."
 	cureName     = "`name` must be the name that the hub has for this box: `hub box list` tells it. Or give the hub the key file of this box again."
 	curePin      = "Compare `pin` with the pin that `hub show` prints at the hub. Where it is another one although nobody has given the hub a new key, find out who answers in its place."
 	curePinProxy = "A proxy that inspects TLS shows certificates of its own, which no pin fits: have it let the hub through unread, or use `ca` in place of `pin`, and name the proxy's CA in `http-proxy`. Without such a proxy compare `pin` with the pin that `hub show` prints."

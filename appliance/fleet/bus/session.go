@@ -32,6 +32,7 @@ const inboxNumber = 1
 var (
 	errRefused = errors.New("it does not know the key, or has revoked it")
 	errName    = errors.New("it knows the key by another name")
+	errNoKey   = errors.New("it does not ask for a key, so it is not set up as a hub")
 	errSilent  = errors.New("nothing is heard of it any more")
 	errSlow    = errors.New("it takes what is sent too slowly")
 	errFull    = fmt.Errorf("%w: %w", fleet.ErrAway, errSlow)
@@ -102,7 +103,7 @@ func newSession(w wire, node string, s *Settings) (*session, error) {
 		return nil, err
 	}
 	if info.Nonce == "" {
-		return nil, errors.New("it does not ask for a key, so it is not set up as a hub")
+		return nil, errNoKey
 	}
 	c.limit = min(info.MaxPayload, fleet.MaxMessage)
 	signature, err := s.Key.pair.Sign([]byte(info.Nonce))
