@@ -96,7 +96,7 @@ func (r *Registry) create(ctx context.Context, key string, value any) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	err = steady(ctx, func() (err error) { _, err = r.kv.Create(ctx, key, text); return err })
+	_, err = r.kv.Create(ctx, key, text)
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return errTaken
 	}
@@ -107,21 +107,6 @@ var (
 	errTaken   = errors.New("it is taken")
 	errMissing = errors.New("it is not there")
 )
-
-// steady calls f until the hub has somebody who answers: while the engine takes new users it does not know for a moment that an account has JetStream.
-func steady(ctx context.Context, f func() error) error {
-	for {
-		err := f()
-		if !errors.Is(err, jetstream.ErrJetStreamNotEnabled) && !errors.Is(err, nats.ErrNoResponders) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(reconnect / 5):
-		}
-	}
-}
 
 // registryError is a failure of the registry as a sentence.
 func registryError(err error) error {
@@ -136,8 +121,7 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	for {
-		var e jetstream.KeyValueEntry
-		err := steady(ctx, func() (err error) { e, err = r.kv.Get(ctx, key); return err })
+		e, err := r.kv.Get(ctx, key)
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			return errMissing
 		} else if err != nil {
@@ -154,8 +138,7 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 		if err != nil {
 			return err
 		}
-		err = steady(ctx, func() (err error) { _, err = r.kv.Update(ctx, key, text, e.Revision()); return err })
-		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		if _, err = r.kv.Update(ctx, key, text, e.Revision()); !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 			return registryError(err)
 		}
 	}
@@ -176,8 +159,7 @@ func (r *Registry) List(ctx context.Context) (*Listing, error) {
 // Watch calls f with the whole registry, and again after each change, until ctx ends. What f gets is not changed afterwards. Changes that
 // come together are one.
 func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
-	var w jetstream.KeyWatcher
-	err := steady(ctx, func() (err error) { w, err = r.kv.WatchAll(ctx); return err })
+	w, err := r.kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watch the registry: %w", err)
 	}
