@@ -265,6 +265,24 @@ func TestLinesAreAppendedTogether(t *testing.T) {
 	}
 }
 
+// The clock is behind, as at a start without a network: what is written then lies behind what was written before. A clock that was far ahead once has
+// no such effect.
+func TestLinesStayInTheirOrderWhenTheClockIsBehind(t *testing.T) {
+	for ahead, want := range map[int]string{0: "1 2 3 ", 1: "1 2 3 ", 2: "1 2 3 ", 3: "2 3 1 ", 3000: "2 3 1 "} {
+		last := time.Now().UTC().AddDate(0, 0, ahead).Format(time.DateOnly) + ".jsonl"
+		l := logOf(t, map[string]string{last: "1\n"})
+		if err := errors.Join(l.Append([]byte("2")), l.Append([]byte("3"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := all(t, l, Position{}, 10); got != want {
+			t.Errorf("%d days ahead: %q", ahead, got)
+		}
+		if files, err := l.Files(); err != nil || len(files) != map[bool]int{true: 1, false: 2}[ahead <= 2] {
+			t.Errorf("%q, %v", files, err)
+		}
+	}
+}
+
 func TestATornLineSpoilsNoOther(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, time.Now().UTC().Format(time.DateOnly)+".jsonl")

@@ -137,6 +137,10 @@ func (l *Log) roll(day string) error {
 	if err != nil {
 		return err
 	}
+	day = l.forward(day, files)
+	if l.file != nil && l.day == day && l.size < l.o.MaxTotal/8 {
+		return nil
+	}
 	for _, name := range files {
 		if d, p, ok := parseName(filepath.Base(name), l.o.Suffix); ok && d == day {
 			part = p // after a restart: go on with the last file of the day
@@ -158,6 +162,23 @@ func (l *Log) roll(day string) error {
 	}
 	l.file, l.day, l.size = f, day, size
 	return l.trim()
+}
+
+// clockSlips is how far a clock may lie behind the one before: the box starts with the time that it has saved last.
+const clockSlips = 2 * 24 * time.Hour
+
+// forward is the day whose file a line of this day goes to. While the clock is behind the last file that is this one, so that lines stay in their
+// order: a reader whose position is in it would never see what is written to a file before it. A day far ahead is that of a clock that was wrong.
+func (l *Log) forward(day string, files []string) string {
+	if len(files) == 0 {
+		return day
+	}
+	last, _, _ := parseName(filepath.Base(files[len(files)-1]), l.o.Suffix)
+	now, err := time.Parse(time.DateOnly, day)
+	if err == nil && last > day && last <= now.Add(clockSlips).Format(time.DateOnly) {
+		return last
+	}
+	return day
 }
 
 // damagedParts is how many files of a day may be unusable until the log gives up: the medium is broken then, not a file.
