@@ -53,7 +53,7 @@ func (b *Bus) Run(ctx context.Context) error {
 			b.wait(ctx, nil)
 			continue
 		}
-		b.set(State{State: status.FleetConnecting})
+		b.trying(tries > 0)
 		session, err := b.connect(attempt, &s, lost)
 		if err == nil {
 			since := time.Now()
@@ -87,6 +87,18 @@ func (b *Bus) Run(ctx context.Context) error {
 	}
 	b.set(State{State: status.FleetOff})
 	return nil
+}
+
+// trying says that an attempt is made. A box that was refused stays so until one succeeds: its alarm is no news each time.
+func (b *Bus) trying(again bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := State{State: status.FleetConnecting}
+	if again && b.state.State == status.FleetRefused {
+		s = b.state
+		s.Next = time.Time{}
+	}
+	b.setLocked(s)
 }
 
 // begin is what an attempt goes by: the settings, and a context that ends when there are others.

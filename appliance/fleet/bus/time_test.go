@@ -143,6 +143,49 @@ func TestAttemptsAreMadeAgainAndTheirReasonIsShown(t *testing.T) {
 	})
 }
 
+// A box that is refused is tried more and more slowly, and is refused all the while.
+func TestARefusalStaysUntilItIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		states := make(chan State, 100)
+		known := make(chan struct{})
+		var c *client
+		c, stop := inMemory(t, func(attempt int, node string, conn net.Conn) {
+			states <- c.State()
+			select {
+			case <-known:
+				respond(greet(t, conn), conn)
+			default:
+				_, _ = conn.Write([]byte("-ERR 'Authorization Violation'\r\n"))
+			}
+		})
+		defer stop()
+		c.Apply(Settings{Name: "berlin", Key: newKeyOf(t), Hubs: nodes(443), Pin: "00"})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		attempts := len(states)
+		if first := <-states; first.State != status.FleetConnecting {
+			t.Errorf("at first it is %s", first.State)
+		}
+		for range attempts - 1 {
+			if s := <-states; s.State != status.FleetRefused || s.Why == "" || !s.Next.IsZero() {
+				t.Errorf("%+v", s)
+			}
+		}
+		if attempts < 12 || attempts > 35 {
+			t.Errorf("%d attempts in an hour", attempts)
+		}
+		if log := c.log.String(); strings.Count(log, "\n") != 1 {
+			t.Errorf("%s", log)
+		}
+		close(known)
+		c.Retry()
+		synctest.Wait()
+		if s := c.State(); s.State != status.FleetConnected || s.Why != "" {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // A path that swallows everything is noticed within 45 seconds, with little to say and with much.
 func TestADeadPathIsNoticed(t *testing.T) {
 	for name, busy := range map[string]bool{"idle": false, "busy": true} {
