@@ -20,31 +20,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/fleet/hub"
+	"viaduct/appliance/fleet/lease"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
 
-// Customer is where a customer's fleet is looked at.
-type Customer struct {
-	Name      string
-	JetStream jetstream.JetStream                       // in the customer's account, with the rights of its steward
-	Boxes     func() []Known                            // of the registry
-	Pools     func(ctx context.Context) ([]Pool, error) // of the lease bucket
-}
-
-// Known is a box of the registry.
-type Known struct {
-	Name    string
-	Serial  string
-	Revoked time.Time // zero: it is not
+// source is where a customer's fleet is looked at.
+type source struct {
+	customer *hub.Customer
+	js       jetstream.JetStream // in the customer's account, with the rights of its steward
+	pools    []Pool
 }
 
 // Pool is a pool of licenses, as it is now.
 type Pool struct {
-	Kind   string           `json:"kind"`
-	Total  int              `json:"total"`
-	Leased int              `json:"leased"`
-	Shares map[string]Share `json:"-"` // by box
+	Kind   string                 `json:"kind"`
+	Total  int                    `json:"total"`
+	Leased int                    `json:"leased"`
+	shares map[string]lease.Share // by serial number
 }
 
 // Share is what a box has of a pool.
@@ -70,7 +64,7 @@ type Box struct {
 	Name     string        `json:"name"`
 	Serial   string        `json:"serial"`
 	State    State         `json:"state"`
-	Since    time.Time     `json:"since,omitzero"` // lost: heard last; revoked: since when; connected: when its software began
+	Since    time.Time     `json:"since,omitzero"` // lost: heard last; connected: its software began; revoked, unseen, keyless: since when
 	Heard    time.Time     `json:"heard,omitzero"` // the last status came, by the hub's clock
 	Firmware string        `json:"firmware,omitempty"`
 	Board    string        `json:"board,omitempty"`
@@ -91,10 +85,11 @@ const (
 	Connected State = iota // a status came lately
 	Lost                   // none came for fleet.Lost
 	Unseen                 // none has ever come
-	Revoked                // its key is at an end
+	Keyless                // it has ended its key, and the hub does not have the next one
+	Revoked
 )
 
-var states = [...]string{"connected", "lost", "unseen", "revoked"}
+var states = [...]string{"connected", "lost", "unseen", "keyless", "revoked"}
 
 func (s State) String() string               { return states[s] }
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -110,56 +105,63 @@ func (b *Box) Worst() string {
 // Count is how many alarms it has.
 func (b *Box) Count() int { return len(b.Alarms) + b.More }
 
-// Look reads how the fleet is.
-func Look(ctx context.Context, c Customer, now time.Time) (Fleet, error) {
-	f := Fleet{Customer: c.Name, At: now}
-	pools, err := c.Pools(ctx)
-	if err != nil {
-		return f, fmt.Errorf("read the pools of %s: %w", c.Name, err)
-	}
-	f.Pools = pools
+// look reads how the fleet of a customer is.
+func (s *source) look(ctx context.Context, now time.Time) (Fleet, error) {
+	f := Fleet{Customer: s.customer.Name, At: now, Boxes: []Box{}, Pools: s.pools}
 	index := map[string]int{}
-	for _, k := range c.Boxes() {
-		b := Box{Customer: c.Name, Name: k.Name, Serial: k.Serial, State: Unseen}
-		if !k.Revoked.IsZero() {
+	for _, k := range hub.Sorted(s.customer.Boxes) {
+		b := Box{Customer: f.Customer, Name: k.Name, Serial: k.Serial, State: Unseen, Since: k.Added}
+		switch k.State() {
+		case hub.BoxRevoked:
 			b.State, b.Since = Revoked, k.Revoked
+		case hub.BoxAwaitsKey:
+			b.State, b.Since = Keyless, k.Keyed
 		}
-		for _, p := range pools {
-			if s, ok := p.Shares[k.Name]; ok {
-				b.Leases = append(b.Leases, s)
+		for _, p := range s.pools {
+			limit, limited := k.Limits[p.Kind]
+			if !limited {
+				limit.Max = p.Total
+			}
+			l := p.shares[k.Serial]
+			if l.Count > 0 || limited {
+				b.Leases = append(b.Leases, Share{Kind: p.Kind, Count: l.Count, Min: limit.Min, Max: limit.Max, Until: l.Until})
 			}
 		}
 		index[k.Name] = len(f.Boxes)
 		f.Boxes = append(f.Boxes, b)
 	}
-	err = each(ctx, c.JetStream, fleet.StatusStream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}, func(m message) bool {
+	err := each(ctx, s.js, fleet.StatusStream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}, func(m message) bool {
 		if i, known := index[m.box]; known {
 			f.Boxes[i].heard(m, now)
 		}
 		return true
 	})
 	if err != nil {
-		return f, fmt.Errorf("read how the boxes of %s are: %w", c.Name, err)
+		return f, fmt.Errorf("read how the boxes of %s are: %w", f.Customer, err)
 	}
 	slices.SortFunc(f.Boxes, worseFirst)
 	return f, nil
 }
 
-// heard takes a status.
+// heard takes a message with a status.
 func (b *Box) heard(m message, now time.Time) {
 	var s fleet.Status
-	if json.Unmarshal(m.data, &s) != nil || !strings.EqualFold(s.Serial, b.Serial) {
-		return // that of a box of the same name before, or of none
+	if json.Unmarshal(m.data, &s) == nil && strings.EqualFold(s.Serial, b.Serial) { // or it is of a box of the same name before, or of none
+		b.take(s, m.received, now)
 	}
-	b.Heard = m.received
-	if b.State != Revoked {
+}
+
+// take takes a status.
+func (b *Box) take(s fleet.Status, received, now time.Time) {
+	b.Heard = received
+	if b.State == Unseen {
 		b.State, b.Since = Connected, s.Started
-		if now.Sub(m.received) > fleet.Lost {
-			b.State, b.Since = Lost, m.received
+		if now.Sub(received) > fleet.Lost {
+			b.State, b.Since = Lost, received
 		}
 	}
 	b.Firmware, b.Board = printable.Short(s.Firmware, 40), printable.Short(s.Board, 60)
-	b.Clock = s.Time.Sub(m.received)
+	b.Clock = s.Time.Sub(received)
 	b.Calls, b.More, b.Unsent = bounded(s.Calls), bounded(s.More), max(0, s.Unsent)
 	for _, a := range s.Alarms[:min(len(s.Alarms), maxAlarms)] {
 		b.Alarms = append(b.Alarms, cleanAlarm(a))
@@ -213,6 +215,8 @@ func (b *Box) need() int {
 		return 0
 	case b.State == Lost:
 		return 10
+	case b.State == Keyless:
+		return 4
 	case b.State == Unseen:
 		return 2
 	case b.Count() == 0:

@@ -45,11 +45,11 @@ func (c Call) line(zone *time.Location) string {
 		return printable.Short(s, n)
 	}
 	return fmt.Sprintf("%s  %-*s  %s -> %s  %s -> %s  %s", clock(r.Started, zone), boxWidth, c.Box, short(r.Calling, 40), short(r.Called, 40),
-		short(r.From, 32), short(r.To, 32), c.outcome())
+		short(r.From, 32), short(r.To, 32), c.Outcome())
 }
 
-// outcome says how a call went.
-func (c Call) outcome() string {
+// Outcome says how a call went.
+func (c Call) Outcome() string {
 	r := &c.Record
 	if !r.Connected.IsZero() {
 		return "connected " + duration(r.Ended.Sub(r.Connected)) + ", ended by " + printable.Short(cmpOr(string(r.By), "nobody"), 20)
@@ -94,12 +94,12 @@ func ago(d time.Duration) string {
 // size is a number of octets.
 func size(n int64) string {
 	switch {
-	case n < 10<<10:
+	case n < 1<<10:
 		return strconv.FormatInt(n, 10) + " B"
-	case n < 10<<20:
+	case n < 1<<20:
 		return strconv.FormatInt(n>>10, 10) + " KiB"
 	default:
-		return strconv.FormatInt(n>>20, 10) + " MiB"
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
 	}
 }
 

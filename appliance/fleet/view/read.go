@@ -14,6 +14,7 @@ type message struct {
 	box      string // by its subject, which the hub has checked
 	id       string // that the box gave it; "": none
 	received time.Time
+	sequence uint64 // in the stream
 	data     []byte
 }
 
@@ -57,7 +58,7 @@ func read(ctx context.Context, s jetstream.Stream, consumer jetstream.Consumer, 
 		if err != nil {
 			return err
 		}
-		if !f(message{box: boxOf(m.Subject()), id: m.Headers().Get(jetstream.MsgIDHeader), received: about.Timestamp, data: m.Data()}) {
+		if !f(message{box: boxOf(m.Subject()), id: m.Headers().Get(jetstream.MsgIDHeader), received: about.Timestamp, sequence: about.Sequence.Stream, data: m.Data()}) {
 			return nil
 		}
 		if about.NumPending == 0 && !forever {
@@ -73,30 +74,45 @@ func forget(ctx context.Context, s jetstream.Stream, consumer jetstream.Consumer
 	_ = s.DeleteConsumer(ctx, consumer.CachedInfo().Name)
 }
 
-// last returns a consumer of what a stream has on a subject, from the last n messages on. skip is how many come before these.
-func last(ctx context.Context, s jetstream.Stream, subject string, n int) (c jetstream.Consumer, skip int, err error) {
+// last returns the last n messages on a subject that are good, the oldest first, and the sequence up to which it has looked.
+func last(ctx context.Context, s jetstream.Stream, subject string, n int, good func() func(message) bool) (list []message, upTo uint64, err error) {
 	info, err := s.Info(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	// A stream counts what comes from somewhere on, but does not read backwards: so look ever further back.
+	if n <= 0 {
+		return nil, info.State.LastSeq, nil
+	}
+	// A stream is read forwards alone, but says how much comes from somewhere on: so look ever further back.
+	first, end := max(info.State.FirstSeq, 1), info.State.LastSeq
 	for span := uint64(4 * n); ; span *= 8 {
-		first := max(info.State.FirstSeq, 1)
 		from := first
-		if info.State.LastSeq > first+span {
-			from = info.State.LastSeq - span
+		if end > first+span {
+			from = end - span
 		}
-		c, err = s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: idle,
 		})
 		if err != nil {
 			return nil, 0, err
 		}
-		have := int(c.CachedInfo().NumPending)
-		if have >= n || from == first {
-			return c, max(0, have-n), nil
+		if from > first && c.CachedInfo().NumPending < uint64(n) {
+			forget(ctx, s, c)
+			continue
 		}
-		forget(ctx, s, c)
+		list, upTo = nil, end
+		keep := good()
+		err = read(ctx, s, c, false, func(m message) bool {
+			upTo = max(upTo, m.sequence)
+			if keep(m) {
+				list = append(list, m)
+				list = list[max(0, len(list)-n):]
+			}
+			return true
+		})
+		if err != nil || len(list) == n || from == first {
+			return list, upTo, err
+		}
 	}
 }
 

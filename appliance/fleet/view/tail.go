@@ -25,22 +25,6 @@ type Tail struct {
 	Zone   *time.Location // of the times; nil: that of this machine. JSON has UTC
 }
 
-// Alarms shows what boxes have said of their alarms, the oldest first.
-func Alarms(ctx context.Context, js jetstream.JetStream, t Tail, w io.Writer) error {
-	return t.show(ctx, js, fleet.AlarmStream, fleet.AlarmsOf, w, func(m message) (any, string, error) {
-		a, err := readAlarm(m)
-		return a, a.line(t.Zone), err
-	})
-}
-
-// Calls shows the records of the boxes' calls, the oldest first.
-func Calls(ctx context.Context, js jetstream.JetStream, t Tail, w io.Writer) error {
-	return t.show(ctx, js, fleet.CallStream, fleet.CallsOf, w, func(m message) (any, string, error) {
-		c, err := readCall(m)
-		return c, c.line(t.Zone), err
-	})
-}
-
 // Alarm is an alarm of a box as the hub has it.
 type Alarm struct {
 	Box      string      `json:"box"`
@@ -67,8 +51,11 @@ func readCall(m message) (Call, error) {
 	return Call{m.box, m.received.UTC(), r}, err
 }
 
+// form is what is shown of a message: a value as JSON, or a line.
+type form func(message) (any, string, error)
+
 // show reads a stream and writes a line for each message.
-func (t Tail) show(ctx context.Context, js jetstream.JetStream, stream string, subject func(string) string, w io.Writer, form func(message) (any, string, error)) error {
+func (t Tail) show(ctx context.Context, js jetstream.JetStream, stream string, subject func(string) string, w io.Writer, form form) error {
 	box := "*"
 	if t.Box != "" {
 		if err := fleet.CheckName(t.Box); err != nil {
@@ -101,27 +88,42 @@ func (t Tail) show(ctx context.Context, js jetstream.JetStream, stream string, s
 	return err
 }
 
-// lastOf calls f with the last n messages of a subject, and with those that come if it follows. What a box has sent again is left out.
+// lastOf calls f with the last n messages of a subject, and with those that come if it follows.
 func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string, n int, follow bool, f func(message) bool) error {
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", stream, err)
 	}
-	consumer, skip, err := last(ctx, s, subject, max(n, 1))
+	var g func(message) bool
+	list, upTo, err := last(ctx, s, subject, n, func() func(message) bool { g = good(); return g })
 	if err != nil {
 		return fmt.Errorf("read %s: %w", stream, err)
 	}
-	if n == 0 {
-		skip++
-	}
-	seen := seen{}
-	return read(ctx, s, consumer, follow, func(m message) bool {
-		if again := seen.before(m); again || skip > 0 {
-			skip = max(0, skip-1)
-			return true
+	for _, m := range list {
+		if !f(m) {
+			return nil
 		}
-		return f(m)
+	}
+	if !follow {
+		return nil
+	}
+	consumer, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: upTo + 1, InactiveThreshold: idle,
 	})
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", stream, err)
+	}
+	if g == nil {
+		g = good()
+	}
+	return read(ctx, s, consumer, true, func(m message) bool { return !g(m) || f(m) })
+}
+
+// good tells what boxes have said from what they have sent again, and from what does not have an id as boxes give them: answers of JetStream go wherever a
+// box wants them, also to a subject of another one.
+func good() func(message) bool {
+	seen := seen{}
+	return func(m message) bool { return strings.HasPrefix(m.id, m.box+"/") && !seen.before(m) }
 }
 
 // seen are the ids of the last few messages of each box. After an interruption that outlasts the hub's own memory a box sends what it does not know to
@@ -134,7 +136,7 @@ const (
 )
 
 func (s seen) before(m message) bool {
-	if m.id == "" || len(m.id) > longest {
+	if len(m.id) > longest {
 		return false
 	}
 	ids := s[m.box]
