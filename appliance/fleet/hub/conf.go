@@ -67,6 +67,7 @@ func (n *Node) conf() string {
 	p("  store_dir: %s", quote(n.path(dirStore)))
 	p("  max_file_store: %d", n.counted(n.set.Store))
 	p("  max_memory_store: %d", 256<<20)
+	p("  sync_interval: always") // a node that loses power has lent what it has said that it lent
 	p("}")
 	if len(n.set.Nodes) > 1 {
 		p("cluster {")

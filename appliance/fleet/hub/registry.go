@@ -144,6 +144,12 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 	}
 }
 
+// Reloads reports whether an error is that of an engine that takes new users: it is without JetStream for a moment then.
+func Reloads(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+}
+
 // List reads the whole registry.
 func (r *Registry) List(ctx context.Context) (*Listing, error) {
 	ctx, stop := context.WithTimeout(ctx, patience)
@@ -160,6 +166,9 @@ func (r *Registry) List(ctx context.Context) (*Listing, error) {
 // come together are one.
 func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
 	w, err := r.kv.WatchAll(ctx)
+	for end := time.Now().Add(patience); Reloads(err) && time.Now().Before(end) && ctx.Err() == nil; w, err = r.kv.WatchAll(ctx) {
+		time.Sleep(reconnect / 5)
+	}
 	if err != nil {
 		return fmt.Errorf("watch the registry: %w", err)
 	}

@@ -5,11 +5,14 @@ import (
 	"log/slog"
 
 	"viaduct/appliance/fleet/hub"
+	"viaduct/appliance/fleet/steward"
+	"viaduct/appliance/fleet/view"
 )
 
 func run(flags *flag.FlagSet) func(*call) error {
 	engine := flags.String("engine", string(hub.Embedded), "`embedded`, or external: a stock nats-server runs with the node's nats.conf, and is told when its users change")
 	verbose := flags.Bool("verbose", false, "log what the engine says, too")
+	page := pageFlags(flags)
 	return func(c *call) error {
 		kind, err := hub.ParseEngine(*engine)
 		if err != nil {
@@ -32,6 +35,15 @@ func run(flags *flag.FlagSet) func(*call) error {
 			case <-c.ctx.Done():
 			}
 		}()
-		return n.Run(c.ctx, kind)
+		services := []hub.Service{steward.Service(n, log)}
+		if o := page(); o != nil {
+			o.Log = log
+			p, err := view.Page(n, *o)
+			if err != nil {
+				return err
+			}
+			services = append(services, p)
+		}
+		return n.Run(c.ctx, kind, services...)
 	}
 }

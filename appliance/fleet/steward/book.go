@@ -38,18 +38,18 @@ const count = time.Minute
 
 // pools are the book's, as package lease wants them.
 type pools struct {
-	totals map[license.Kind]int
-	keys   map[license.Kind][]string // that are good
-	boxes  map[license.Kind]map[string]lease.Box
-	at     time.Time
+	keys  map[license.Kind][]string // that are good
+	terms map[license.Kind]lease.Terms
+	at    time.Time
 }
 
 // serialMarks are what statements of leases leave out of a serial number.
 var serialMarks = strings.NewReplacer(":", "", "-", "", " ", "")
 
 // judge reads a book.
-func judge(b *Book, hub string, now time.Time) *pools {
-	p := &pools{totals: license.PoolTotal(b.Keys, hub, now, b.Authorities), keys: map[license.Kind][]string{}, boxes: map[license.Kind]map[string]lease.Box{}, at: now}
+func judge(b *Book, hub, node string, now time.Time) *pools {
+	p := &pools{keys: map[license.Kind][]string{}, terms: map[license.Kind]lease.Terms{}, at: now}
+	totals := license.PoolTotal(b.Keys, hub, now, b.Authorities)
 	for _, key := range b.Keys {
 		if l, err := license.VerifyPoolKey(key, hub, now, b.Authorities); err == nil {
 			p.keys[l.Kind] = append(p.keys[l.Kind], key)
@@ -72,7 +72,7 @@ func judge(b *Book, hub string, now time.Time) *pools {
 			limit.Max = min(limit.Max, maxCount)
 			boxes[name] = lease.Box{Serial: box.Serial, Min: min(limit.Min, limit.Max), Max: limit.Max}
 		}
-		p.boxes[kind] = boxes
+		p.terms[kind] = lease.Terms{Node: node, Total: totals[kind], Boxes: boxes}.Ready()
 	}
 	return p
 }
@@ -82,14 +82,9 @@ func (s *Steward) judged(now time.Time) *pools {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.book != nil && (s.pools == nil || now.Sub(s.pools.at) >= count || now.Before(s.pools.at)) {
-		s.pools = judge(s.book, s.hub, now)
+		s.pools = judge(s.book, s.hub, s.Node, now)
 	}
 	return s.pools
-}
-
-// terms are those for a kind of license.
-func (p *pools) terms(kind license.Kind) lease.Terms {
-	return lease.Terms{Total: p.totals[kind], Boxes: p.boxes[kind]}
 }
 
 // tellNews tells boxes when what they may have has changed.
@@ -126,13 +121,13 @@ func news(before, now *pools) (list []string) {
 	}
 	for _, kind := range Kinds {
 		all := !slices.Equal(before.keys[kind], now.keys[kind])
-		for name, box := range now.boxes[kind] {
-			if was, known := before.boxes[kind][name]; all || known && was != box {
+		for name, box := range now.terms[kind].Boxes {
+			if was, known := before.terms[kind].Boxes[name]; all || known && was != box {
 				list = append(list, name)
 			}
 		}
-		for name := range before.boxes[kind] { // what one leaves is there for the others
-			if _, known := now.boxes[kind][name]; !known {
+		for name := range before.terms[kind].Boxes { // what one leaves is there for the others
+			if _, known := now.terms[kind].Boxes[name]; !known {
 				all = true
 			}
 		}

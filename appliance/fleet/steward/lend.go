@@ -50,7 +50,7 @@ func (s *Steward) grant(ctx context.Context, b bucket, kind license.Kind, batch 
 		now, write := time.Now(), false
 		p = s.judged(now)
 		for i, r := range batch {
-			pool, answers[i] = pool.Grant(r.box, r.ask, p.terms(kind), now)
+			pool, answers[i] = pool.Grant(r.box, r.ask, p.terms[kind], now)
 			write = write || answers[i].Write
 		}
 		if !write {
@@ -98,7 +98,7 @@ func (s *Steward) tend(ctx context.Context, b bucket, kind license.Kind) {
 			return nil, err
 		}
 		now, write := time.Now(), false
-		if pool, write, leapt = pool.Tend(s.judged(now).terms(kind), now); !write {
+		if pool, write, leapt = pool.Tend(s.judged(now).terms[kind], now); !write {
 			return nil, nil
 		}
 		return pack(pool.Value())
@@ -112,7 +112,7 @@ func (s *Steward) tend(ctx context.Context, b bucket, kind license.Kind) {
 
 func (s *Steward) leapt(kind license.Kind, d time.Duration) {
 	if d != 0 {
-		s.Log.Warn("the hub was away, or the clock of a node is wrong: leases are as long as they were", "customer", s.Customer, "kind", kind, "by", d.String())
+		s.Log.Warn("the node was away, or its clock was set: leases are as long as they were", "customer", s.Customer, "kind", kind, "by", d.String())
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *service) Run(ctx context.Context) error {
 					own, stop := context.WithCancel(ctx)
 					x = &serving{stop: stop, books: make(chan *Book, 1)}
 					all[name] = x
-					o := Options{Customer: name, Pools: pools, Replicas: s.node.Replicas(), Store: c.Store, Key: s.node.LeaseKey(), Log: s.log}
+					o := Options{Customer: name, Node: s.node.Name(), Pools: pools, Replicas: s.node.Replicas(), Store: c.Store, Key: s.node.LeaseKey(), Audit: s.node.Audit, Log: s.log}
 					o.EndKey = func(ctx context.Context, box, key, next string) error {
 						return registry.EndKey(ctx, name, box, key, next)
 					}

@@ -35,12 +35,14 @@ var Kinds = []license.Kind{license.SIPSessions, license.SRTPChannels}
 // Options make a Steward.
 type Options struct {
 	Customer string
+	Node     string             // of the hub, by its name
 	Conn     *nats.Conn         // in the customer's account, with all rights there; it connects again by itself
 	Pools    jetstream.KeyValue // of Bucket
 	Replicas int                // nodes of the hub
 	Store    int64              // octets that the streams may have together, on each node
 	Key      ed25519.PrivateKey // signs leases
 	EndKey   func(ctx context.Context, box, key, next string) error
+	Audit    func(who, what string) error // of the node
 	Log      *slog.Logger
 }
 
@@ -251,6 +253,9 @@ func (s *Steward) endKey(ctx context.Context, r retire) {
 		s.Log.Warn("key of a box not ended", "customer", s.Customer, "box", r.box, "err", err)
 		s.done(r.from, fleet.Answer{Error: "the hub could not end the key: try again"})
 		return
+	}
+	if err := s.Audit("box:"+r.box, "key of "+r.box+" of "+s.Customer+" ended, as the box wanted; it has made "+r.next); err != nil {
+		s.Log.Error("audit trail not written", "err", err)
 	}
 	s.Log.Info("key of a box ended, as the box wanted", "customer", s.Customer, "box", r.box, "next", r.next)
 	s.done(r.from, fleet.Answer{})

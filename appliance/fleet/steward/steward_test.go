@@ -109,6 +109,7 @@ type rig struct {
 	box     *nats.Conn // of all boxes
 	pools   jetstream.KeyValue
 	ended   chan [3]string
+	audited []string
 }
 
 func newRig(t testing.TB) *rig {
@@ -124,7 +125,7 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r.steward, err = steward.New(steward.Options{
-		Customer: "acme", Conn: conn, Pools: r.pools, Replicas: 1, Store: 1536 << 20, Key: r.hub, Log: logger(),
+		Customer: "acme", Node: "node-1", Audit: func(who, what string) error { r.audited = append(r.audited, who+" "+what); return nil }, Conn: conn, Pools: r.pools, Replicas: 1, Store: 1536 << 20, Key: r.hub, Log: logger(),
 		EndKey: func(_ context.Context, box, key, next string) error { r.ended <- [3]string{box, key, next}; return nil },
 	})
 	if err != nil {
@@ -295,6 +296,9 @@ func TestAKeyEndsAsTheBoxWants(t *testing.T) {
 	}
 	if got, want := <-r.ended, [3]string{"box-0", publicKey(0), publicKey(9)}; got != want {
 		t.Errorf("ended %v, want %v", got, want)
+	}
+	if len(r.audited) != 1 || !strings.HasPrefix(r.audited[0], "box:box-0 ") {
+		t.Errorf("audited %q", r.audited)
 	}
 	// One that comes when the hub has the next key already ends nothing.
 	if a := ask[fleet.Answer](t, r.box, fleet.RetireOf("box-0"), fleet.Retire{Next: publicKey(0)}); a.Error != "" || len(r.ended) > 0 {

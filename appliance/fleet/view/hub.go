@@ -42,7 +42,7 @@ func Open(ctx context.Context, n *hub.Node) (*Hub, error) {
 	}
 	js, err := jetstream.New(h.admin)
 	if err == nil {
-		h.pools, err = steward.Bucket(ctx, js, n.Replicas())
+		err = again(ctx, func() (err error) { h.pools, err = steward.Bucket(ctx, js, n.Replicas()); return err })
 	}
 	if err != nil {
 		h.Close()
@@ -106,7 +106,22 @@ func (h *Hub) Look(ctx context.Context, customer string) (Fleet, error) {
 	return h.look(ctx, l, customer, time.Now())
 }
 
-func (h *Hub) look(ctx context.Context, l *hub.Listing, customer string, now time.Time) (Fleet, error) {
+// again calls f until the engine has its users, for a while.
+func again(ctx context.Context, f func() error) error {
+	const long, pause = 5 * time.Second, 50 * time.Millisecond
+	for end := time.Now().Add(long); ; time.Sleep(pause) {
+		if err := f(); !hub.Reloads(err) || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+func (h *Hub) look(ctx context.Context, l *hub.Listing, customer string, now time.Time) (f Fleet, err error) {
+	err = again(ctx, func() error { f, err = h.lookOnce(ctx, l, customer, now); return err })
+	return f, err
+}
+
+func (h *Hub) lookOnce(ctx context.Context, l *hub.Listing, customer string, now time.Time) (Fleet, error) {
 	s := &source{customer: l.Customers[customer]}
 	var err error
 	if s.js, err = h.jetStream(customer); err != nil {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,7 +25,9 @@ const idle = 10 * time.Second
 // each calls f with what a stream has, until all of it was read or f returns false.
 func each(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.OrderedConsumerConfig, f func(message) bool) error {
 	s, err := js.Stream(ctx, stream)
-	if err != nil {
+	if errors.Is(err, jetstream.ErrStreamNotFound) { // of a customer that was added a moment ago
+		return nil
+	} else if err != nil {
 		return err
 	}
 	c.InactiveThreshold = idle

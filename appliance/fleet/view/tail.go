@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,12 +92,18 @@ func (t Tail) show(ctx context.Context, js jetstream.JetStream, stream string, s
 
 // lastOf calls f with the last n messages of a subject, and with those that come if it follows.
 func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string, n int, follow bool, f func(message) bool) error {
-	s, err := js.Stream(ctx, stream)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", stream, err)
-	}
-	var g func(message) bool
-	list, upTo, err := last(ctx, s, subject, n, func() func(message) bool { g = good(); return g })
+	var (
+		s    jetstream.Stream
+		g    func(message) bool
+		list []message
+		upTo uint64
+	)
+	err := again(ctx, func() (err error) {
+		if s, err = js.Stream(ctx, stream); err == nil {
+			list, upTo, err = last(ctx, s, subject, n, func() func(message) bool { g = good(); return g })
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", stream, err)
 	}
@@ -122,30 +130,26 @@ func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string,
 // good tells what boxes have said from what they have sent again, and from what does not have an id as boxes give them: answers of JetStream go wherever a
 // box wants them, also to a subject of another one.
 func good() func(message) bool {
-	seen := seen{}
+	seen := seen{maphash.MakeSeed(), map[string][]uint64{}}
 	return func(m message) bool { return strings.HasPrefix(m.id, m.box+"/") && !seen.before(m) }
 }
 
-// seen are the ids of the last few messages of each box. After an interruption that outlasts the hub's own memory a box sends what it does not know to
-// be there once more.
-type seen map[string][]string
+// seen are the ids of the last messages of each box, hashed. After a power cut that outlasts the hub's own memory a box sends once more what it does not
+// know to be there.
+type seen struct {
+	seed  maphash.Seed
+	boxes map[string][]uint64
+}
 
-const (
-	remembered = 8
-	longest    = 200 // of an id that is remembered
-)
+const remembered = 1000
 
-func (s seen) before(m message) bool {
-	if len(m.id) > longest {
-		return false
+func (s *seen) before(m message) bool {
+	h := maphash.String(s.seed, m.id)
+	ids := s.boxes[m.box]
+	if slices.Contains(ids, h) {
+		return true
 	}
-	ids := s[m.box]
-	for _, id := range ids {
-		if id == m.id {
-			return true
-		}
-	}
-	s[m.box] = append(ids[max(0, len(ids)+1-remembered):], m.id)
+	s.boxes[m.box] = append(ids[max(0, len(ids)+1-remembered):], h)
 	return false
 }
 
