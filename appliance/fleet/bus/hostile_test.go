@@ -28,6 +28,7 @@ func TestAHubThatTalksNonsense(t *testing.T) {
 		"an error at once":          {"-ERR 'maximum connections exceeded'\r\n", `it says "maximum connections exceeded"`},
 		"an error that is hostile":  {"-ERR '\x1b[2Jevil'\r\n", `it says "\\x1b[2Jevil"`},
 		"an error after its name":   {info + "-ERR 'out of order'\r\n", `it says "out of order"`},
+		"a line that is too slow":   {info + "-ERR 'Authentication Timeout'\r\n", `it says "Authentication Timeout"`},
 		"a message too early":       {info + "MSG a 1 0\r\n\r\n", "a message before its greeting"},
 		"a message as large as all": {info + "PONG\r\nMSG a 2 900000000000000000\r\nxxxxx", "with wrong figures"},
 		"a message too large":       {info + "PONG\r\nMSG a 2 300000\r\nxxxxx", "a message of 300000 octets, where 262144 are the most"},

@@ -172,7 +172,7 @@ func denied(text string) (what, subject string) {
 
 // refuses tells the errors with which a hub does not take a key, or takes it no longer.
 func refuses(text string) bool {
-	for _, start := range []string{"Authorization Violation", "User Authentication Expired", "User Authentication Revoked", "Account Authentication Expired", "Authentication Timeout"} {
+	for _, start := range []string{"Authorization Violation", "User Authentication Expired", "User Authentication Revoked", "Account Authentication Expired"} {
 		if _, ok := cutPrefixFold(text, start); ok {
 			return true
 		}
