@@ -66,6 +66,9 @@ func commands() []command {
 		{"license id", "", "what issuers bind license keys of the hub's pools to, as the serial number of a system", licenseID},
 		{"license add", "[KEY]", "put a license key into the customer's pool; without KEY it is read from the standard input", addLicense},
 		{"license show", "", "the pools and their keys", showLicenses},
+		{"boxes", "", "how the boxes are: those first that need somebody", boxes},
+		{"alarms", "[follow]", "what boxes have said of their alarms, and with follow what they say from now on", alarms},
+		{"calls", "[follow]", "the records of the boxes' calls, and with follow those that come", calls},
 		{"connect", "BOX [ssh|https]", "join standard input and output with a service of a box, as ProxyCommand of ssh", connect},
 	}
 }
