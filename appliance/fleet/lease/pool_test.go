@@ -35,16 +35,6 @@ func (h *hub) ask(box string, sequence uint64, want, has int) lease.Answer {
 	return a
 }
 
-// later lets time pass as it does while the hub is there.
-func (h *hub) later(d time.Duration) {
-	for end := h.now.Add(d); h.now.Before(end); {
-		h.now = h.now.Add(min(lease.Watch, end.Sub(h.now)))
-		if next, write, _ := h.Tend(h.Terms, h.now); write {
-			h.Pool = next
-		}
-	}
-}
-
 func TestBoxAndHub(t *testing.T) {
 	h := newHub(10, map[string]lease.Box{"a": {Min: 2}})
 	now := lease.Time{Clock: begin}

@@ -25,8 +25,9 @@ var Standard = Rules{
 
 // Report is what the check has found.
 type Report struct {
-	Broken  []Broken // the first of them
-	Count   int      // all
+	Broken  []Broken       // the first of them
+	Count   int            // all
+	By      map[string]int // and by rule
 	Events  int
 	Signed  int           // answers that gave something, or nothing
 	Short   int           // of them, that gave less than was asked for
@@ -101,8 +102,9 @@ type box struct {
 	potential, held, grace, most, mostKept, least int
 }
 
-type checker struct {
-	Report
+// Checker judges events as they come. New makes it.
+type Checker struct {
+	report  Report
 	rules   Rules
 	now     time.Duration
 	boxes   map[string]*box
@@ -115,30 +117,44 @@ type checker struct {
 	timers                                        timers
 }
 
+// New returns a Checker.
+func New(r Rules) *Checker {
+	return &Checker{rules: r, boxes: map[string]*box{}, report: Report{By: map[string]int{}}}
+}
+
 // Check judges a log.
 func Check(events []Event, r Rules) Report {
-	c := &checker{rules: r, boxes: map[string]*box{}}
+	c := New(r)
 	for _, e := range events {
-		for len(c.timers) > 0 && c.timers[0].at <= e.At {
-			t := heap.Pop(&c.timers).(timer)
-			c.now = max(c.now, t.at)
-			c.sum(t.box)
-			c.judge(t.box)
-		}
-		c.now = e.At
-		c.event(e)
+		c.Add(e)
 	}
-	c.Events = len(events)
-	return c.Report
+	return c.Report()
 }
 
-func (c *checker) broken(rule, serial, format string, args ...any) {
-	if c.Count++; len(c.Broken) < maxBroken {
-		c.Broken = append(c.Broken, Broken{c.now, rule, serial, fmt.Sprintf(format, args...)})
+// Report is what was found so far.
+func (c *Checker) Report() Report { return c.report }
+
+// Add judges the next event.
+func (c *Checker) Add(e Event) {
+	for len(c.timers) > 0 && c.timers[0].at <= e.At {
+		t := heap.Pop(&c.timers).(timer)
+		c.now = max(c.now, t.at)
+		c.sum(t.box)
+		c.judge(t.box)
+	}
+	c.now = e.At
+	c.report.Events++
+	c.event(e)
+}
+
+func (c *Checker) broken(rule, serial, format string, args ...any) {
+	c.report.By[rule]++
+	if c.report.Count++; len(c.report.Broken) < maxBroken {
+		c.report.Broken = append(c.report.Broken, Broken{c.now, rule, serial, fmt.Sprintf(format, args...)})
 	}
 }
 
-func (c *checker) box(serial string) *box {
+func (c *Checker) box(serial string) *box {
 	b := c.boxes[serial]
 	if b == nil {
 		b = &box{serial: serial, reach: -1, open: -1, refused: -1, inGrace: -1, changed: -time.Hour, loosened: -time.Hour}
@@ -148,7 +164,7 @@ func (c *checker) box(serial string) *box {
 }
 
 // total is the most or least that the pool had in a time until now.
-func (c *checker) total(back time.Duration, choose func(a, b int) int) int {
+func (c *Checker) total(back time.Duration, choose func(a, b int) int) int {
 	n := 0
 	for i := len(c.totals) - 1; i >= 0; i-- {
 		if i == len(c.totals)-1 {
@@ -165,7 +181,7 @@ func (c *checker) total(back time.Duration, choose func(a, b int) int) int {
 func larger(a, b int) int  { return max(a, b) }
 func smaller(a, b int) int { return min(a, b) }
 
-func (c *checker) event(e Event) {
+func (c *Checker) event(e Event) {
 	switch e.What {
 	case Total:
 		c.totals = append(c.totals, e)
@@ -206,7 +222,7 @@ func (c *checker) event(e Event) {
 			c.broken(Unlent, b.serial, "it counts on %d, and has told the hub or was lent %d", e.Count, b.bound)
 		}
 		if b.holds > 0 && e.Count == 0 && b.inGrace >= 0 && c.used(b) > c.rules.Grace-c.rules.Slack {
-			c.Ended++
+			c.report.Ended++
 		}
 		b.holds = e.Count
 	case Asked:
@@ -224,11 +240,11 @@ func (c *checker) event(e Event) {
 	if allowed := c.total(c.rules.Life+c.rules.Margin, larger); c.potential > allowed {
 		c.broken(Overdrawn, b.serial, "%d are lent of %d", c.potential, allowed)
 	}
-	c.Held, c.Grace, c.Over = max(c.Held, c.held), max(c.Grace, c.grace), max(c.Over, c.held-c.total(c.rules.Life+c.rules.Margin, larger))
+	c.report.Held, c.report.Grace, c.report.Over = max(c.report.Held, c.held), max(c.report.Grace, c.grace), max(c.report.Over, c.held-c.total(c.rules.Life+c.rules.Margin, larger))
 }
 
 // hub has time pass at the hub, when it was heard of.
-func (c *checker) hub() {
+func (c *Checker) hub() {
 	if gap := c.now - c.seen; gap < c.rules.Silence {
 		c.watched += gap
 	}
@@ -236,7 +252,7 @@ func (c *checker) hub() {
 }
 
 // contact notes since when a box reaches the hub.
-func (c *checker) contact(b *box) {
+func (c *Checker) contact(b *box) {
 	switch reaches := b.running && !b.cut && !c.down; {
 	case !reaches:
 		b.reach, b.open = -1, -1
@@ -246,7 +262,7 @@ func (c *checker) contact(b *box) {
 	}
 }
 
-func (c *checker) asks(b *box, e Event) {
+func (c *Checker) asks(b *box, e Event) {
 	if b.holds > e.Has || e.Has > e.Want {
 		c.broken(Unlent, b.serial, "it counts on %d while it says that it has %d and wants %d", b.holds, e.Has, e.Want)
 	}
@@ -261,9 +277,9 @@ func (c *checker) asks(b *box, e Event) {
 	c.after(b, c.rules.Life+c.rules.Margin+time.Hour)
 }
 
-func (c *checker) signs(b *box, e Event) {
+func (c *Checker) signs(b *box, e Event) {
 	c.hub()
-	c.Signed++
+	c.report.Signed++
 	if e.Left > c.rules.Life {
 		c.broken(Limit, b.serial, "its lease lasts %s", e.Left)
 	}
@@ -289,10 +305,13 @@ func (c *checker) signs(b *box, e Event) {
 		c.broken(Limit, b.serial, "it gets %d, asked for %d and may have %d", e.Count, b.asked.Want, most)
 	}
 	if e.Count < b.asked.Want {
-		c.Short++
+		c.report.Short++
 	}
 	if c.now-b.asked.At > c.rules.Late {
 		return // it was decided who knows when
+	}
+	if others := c.potential - b.potential; e.Count > 0 && e.Count+others > c.total(c.rules.Late, larger) {
+		c.broken(Overdrawn, b.serial, "it gets %d, and others have %d of %d", e.Count, others, c.total(c.rules.Late, larger))
 	}
 	if free := c.total(c.rules.Late, larger) - (c.least - b.least); e.Count > max(free, b.min, b.wasMin) {
 		c.broken(Reserved, b.serial, "it gets %d, and what is not lent or kept for others is %d", e.Count, free)
@@ -309,7 +328,7 @@ func (c *checker) signs(b *box, e Event) {
 	}
 }
 
-func (c *checker) answers(b *box, e Event) {
+func (c *Checker) answers(b *box, e Event) {
 	if e.Sequence != b.signed.Sequence || e.Sequence != b.asked.Sequence || e.Count != b.signed.Count {
 		c.broken(Unlent, b.serial, "it takes %d by the request %d, and the hub has answered %d to %d", e.Count, e.Sequence, b.signed.Count, b.signed.Sequence)
 	}
@@ -327,21 +346,21 @@ func (c *checker) answers(b *box, e Event) {
 }
 
 // used is how much of its grace a box has used while it ran.
-func (c *checker) used(b *box) time.Duration {
+func (c *Checker) used(b *box) time.Duration {
 	if b.inGrace < 0 {
 		return b.used
 	}
 	return b.used + c.now - b.inGrace
 }
 
-func (c *checker) leaveGrace(b *box) {
+func (c *Checker) leaveGrace(b *box) {
 	b.used = c.used(b)
-	c.Longest = max(c.Longest, b.used)
+	c.report.Longest = max(c.report.Longest, b.used)
 	b.inGrace = -1
 }
 
 // sum brings what a box adds to the sums up to date.
-func (c *checker) sum(b *box) {
+func (c *Checker) sum(b *box) {
 	c.potential, c.held, c.grace = c.potential-b.potential, c.held-b.held, c.grace-b.grace
 	c.most, c.mostKept, c.least = c.most-b.most, c.mostKept-b.mostKept, c.least-b.least
 
@@ -396,7 +415,7 @@ func (c *checker) sum(b *box) {
 }
 
 // judge looks at what depends on a box alone.
-func (c *checker) judge(b *box) {
+func (c *Checker) judge(b *box) {
 	if b.inGrace >= 0 && b.holds > 0 {
 		if b.refused >= 0 && c.now-b.refused > c.rules.Slack {
 			c.broken(Overstay, b.serial, "it counts on %d, its lease ended at %s and the hub has refused it", b.holds, b.end)
@@ -417,7 +436,7 @@ func (c *checker) judge(b *box) {
 	}
 }
 
-func (c *checker) after(b *box, d time.Duration) { heap.Push(&c.timers, timer{c.now + d, b}) }
+func (c *Checker) after(b *box, d time.Duration) { heap.Push(&c.timers, timer{c.now + d, b}) }
 
 // timer has a box looked at again.
 type timer struct {

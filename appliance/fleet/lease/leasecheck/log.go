@@ -52,7 +52,7 @@ type Event struct {
 	On       bool
 }
 
-// Log takes events of all goroutines.
+// Log keeps events, of all goroutines.
 type Log struct {
 	mu     sync.Mutex
 	begin  time.Time
