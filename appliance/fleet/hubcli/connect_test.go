@@ -61,7 +61,9 @@ type box struct {
 	*tunnel.Acceptor
 	api.Backend
 
-	key     []byte // public, with which one may log in
+	key []byte            // public, with which one may log in
+	at  map[string]string // where its services listen
+
 	mu      sync.Mutex
 	sources []string // of logins
 	ran     []string
@@ -158,7 +160,7 @@ func (l listens) Handle(_ context.Context, r slog.Record) error {
 }
 
 // newBox has a box dial home to a hub.
-func newBox(t *testing.T, h *hubtest.Hub, s tunnel.Settings) *box {
+func newBox(t testing.TB, h *hubtest.Hub, s tunnel.Settings) *box {
 	t.Helper()
 	dir := t.TempDir()
 	b := &box{}
@@ -173,10 +175,10 @@ func newBox(t *testing.T, h *hubtest.Hub, s tunnel.Settings) *box {
 	})
 	web := httptest.NewTLSServer(http.HandlerFunc(page))
 	t.Cleanup(web.Close)
-	at := map[string]string{tunnel.SSH: <-log.at, tunnel.HTTPS: web.Listener.Addr().String()}
+	b.at = map[string]string{tunnel.SSH: <-log.at, tunnel.HTTPS: web.Listener.Addr().String()}
 	link := dial(t, h, "berlin", seed(t, h.Box("berlin", nil)))
 	b.Acceptor = tunnel.New(tunnel.Options{Link: link, Box: "berlin", Log: slog.New(slog.DiscardHandler),
-		Dial: tunnel.Local(func(service string) (netip.AddrPort, error) { return netip.ParseAddrPort(at[service]) }),
+		Dial: tunnel.Local(func(service string) (netip.AddrPort, error) { return netip.ParseAddrPort(b.at[service]) }),
 		Note: func(e status.Audit, more func(*status.Audit)) {
 			more(&e)
 			b.mu.Lock()
@@ -218,7 +220,7 @@ func dial(t testing.TB, h *hubtest.Hub, name string, key *bus.Key) *bus.Bus {
 }
 
 // eventually waits for something.
-func eventually(t *testing.T, what string, f func() bool) {
+func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -228,7 +230,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 }
 
 // hub runs the command within the test.
-func command(t *testing.T, args ...string) (out, errs string, code int) {
+func command(t testing.TB, args ...string) (out, errs string, code int) {
 	t.Helper()
 	stdout, stderr := &output{}, &bytes.Buffer{}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -259,12 +261,12 @@ func (*output) Close() error { return nil }
 
 // operator is somebody at another machine, with OpenSSH.
 type operator struct {
-	t           *testing.T
+	t           testing.TB
 	dir         string
 	credentials string // file
 }
 
-func newOperator(t *testing.T, h *hubtest.Hub, b *box, name string) *operator {
+func newOperator(t testing.TB, h *hubtest.Hub, b *box, name string) *operator {
 	t.Helper()
 	o := &operator{t: t, dir: t.TempDir()}
 	out, errs, code := command(t, "operator", "add", "-dir", h.Nodes[0].Dir(), name)
@@ -324,7 +326,7 @@ func (o *operator) ssh(key bool, args ...string) *exec.Cmd {
 	return c
 }
 
-func program(t *testing.T, name string) {
+func program(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		t.Fatalf("%v: make peers", err)
