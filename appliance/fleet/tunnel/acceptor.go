@@ -225,10 +225,9 @@ func (a *Acceptor) accept(ctx context.Context, d dial) error {
 	if a.accepted[in] != nil {
 		return errors.New("there is a connection with this id already")
 	}
-	out := fleet.Tunnel(d.operator, a.o.Box, ask.ID, false)
 	ctx, end := context.WithCancelCause(ctx)
 	x := &accepted{
-		session: newSession("the box's own "+ask.Service, func(message []byte) error { return send(a.o.Link, out, message) }),
+		session: newSession("the box's own "+ask.Service, a.o.Link, fleet.Tunnel(d.operator, a.o.Box, ask.ID, false)),
 		Tunnel:  status.Tunnel{Operator: d.operator, Service: ask.Service, Since: now},
 		end:     end,
 	}

@@ -43,7 +43,7 @@ func Connect(ctx context.Context, link fleet.Link, to Target, l Side) error {
 	rand.Read(raw[:]) // which never fails
 	id := hex.EncodeToString(raw[:])
 	in := fleet.Tunnel(to.Operator, to.Box, id, true)
-	s := newSession("the operator's end", func(message []byte) error { return send(link, in, message) })
+	s := newSession("the operator's end", link, in)
 	stop, err := link.Listen(fleet.Tunnel(to.Operator, to.Box, id, false), func(m fleet.Message) { s.deliver(m.Data) })
 	if err != nil {
 		return fmt.Errorf("listen to the box: %w", err)

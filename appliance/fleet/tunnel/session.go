@@ -8,6 +8,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"viaduct/appliance/fleet"
 )
 
 // Side is what stands at one end: a TCP connection, or stdin and stdout. Close ends a Read and a Write that wait.
@@ -21,9 +23,10 @@ const tickEvery = 5 * time.Second
 
 // session joins a local connection and the bus by a stream. deliver takes the messages of the other side and never waits; run does the rest.
 type session struct {
-	send func(message []byte) error // over the bus
-	name string                     // of the local side, in reasons
-	idle func() time.Duration       // without data after which it ends; nil: never
+	link fleet.Link
+	to   string               // subject of what is sent
+	name string               // of the local side, in reasons
+	idle func() time.Duration // without data after which it ends; nil: never
 
 	out chan struct{} // one token: whoever has it numbers frames and sends them; it is taken before mu
 
@@ -44,9 +47,9 @@ type chunk struct {
 	cost int
 }
 
-func newSession(name string, send func([]byte) error) *session {
+func newSession(name string, link fleet.Link, to string) *session {
 	now := time.Now()
-	s := &session{send: send, name: name, stream: newStream(now), over: make(chan struct{}), out: make(chan struct{}, 1), moved: now}
+	s := &session{link: link, to: to, name: name, stream: newStream(now), over: make(chan struct{}), out: make(chan struct{}, 1), moved: now}
 	s.out <- struct{}{}
 	s.changed.L = &s.mu
 	return s
@@ -113,6 +116,27 @@ func (s *session) sayNow(make func(now time.Time) []byte) {
 	}
 }
 
+// What the link has no room for is tried again, until the way to the hub must be stuck.
+const (
+	sendAgain = 10 * time.Millisecond
+	sendTime  = 30 * time.Second
+)
+
+// send sends a message, and waits while the link has no room for it: more is to be sent than the line to the hub carries.
+func (s *session) send(message []byte) error {
+	for until := time.Now().Add(sendTime); ; {
+		err := s.link.Send(s.to, message)
+		if connected, _ := s.link.Changed(); !errors.Is(err, fleet.ErrAway) || !connected || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-s.over:
+			return err
+		case <-time.After(sendAgain):
+		}
+	}
+}
+
 // run passes data on until the connection is over, and closes the local side. The error is why it ended before its end.
 func (s *session) run(ctx context.Context, l Side) error {
 	s.say(s.stream.hello)
@@ -126,7 +150,7 @@ func (s *session) run(ctx context.Context, l Side) error {
 	last, err := s.last, s.stream.why
 	s.mu.Unlock()
 	if last != nil {
-		s.send(last) // or the other side finds out when nothing more comes
+		s.link.Send(s.to, last) // or the other side finds out when nothing more comes
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func join(t *testing.T, hub *fakeHub) *joined {
 	for i := range 2 {
 		l := hub.link(t, fmt.Sprint("side-", i))
 		j.link[i] = l
-		j.s[i] = newSession(fmt.Sprint("side ", i), func(m []byte) error { return send(l, fmt.Sprint("to.", 1-i), m) })
+		j.s[i] = newSession(fmt.Sprint("side ", i), l, fmt.Sprint("to.", 1-i))
 		l.Listen(fmt.Sprint("to.", i), func(m fleet.Message) { j.s[i].deliver(m.Data) })
 	}
 	for i := range 2 {
@@ -291,5 +291,25 @@ func TestNothingPassesForLong(t *testing.T) {
 		if took := time.Since(began).Round(time.Minute); took != 57*time.Minute {
 			t.Errorf("after %v", took)
 		}
+	})
+}
+
+// A line to the hub that carries nothing does not keep a connection from its end.
+func TestTheEndDoesNotWaitForALineThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stuck atomic.Bool
+		j := join(t, &fakeHub{full: stuck.Load})
+		synctest.Wait()
+		stuck.Store(true)
+		j.a.Write([]byte("a"))
+		time.Sleep(time.Second)
+		began := time.Now()
+		j.stop[0](ErrStopped)
+		if err := <-j.end[0]; !errors.Is(err, ErrStopped) || time.Since(began) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		stuck.Store(false)
+		j.stop[1](ErrStopped)
+		<-j.end[1]
 	})
 }

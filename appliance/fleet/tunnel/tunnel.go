@@ -11,13 +11,10 @@ package tunnel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
-
-	"viaduct/appliance/fleet"
 )
 
 // Services of a box.
@@ -60,21 +57,5 @@ func Local(address func(service string) (netip.AddrPort, error)) DialFunc {
 			return nil, fmt.Errorf("connect to the box's own %s: %w", service, err)
 		}
 		return c.(*net.TCPConn), nil // as was asked for
-	}
-}
-
-// What a Link has no room for is tried again, until the way to the hub must be stuck.
-const (
-	sendAgain = 10 * time.Millisecond
-	sendTime  = 30 * time.Second
-)
-
-// send sends a message, and waits while the link has no room for it: more is to be sent than the line to the hub carries.
-func send(link fleet.Link, subject string, message []byte) error {
-	for until := time.Now().Add(sendTime); ; time.Sleep(sendAgain) {
-		err := link.Send(subject, message)
-		if connected, _ := link.Changed(); !errors.Is(err, fleet.ErrAway) || !connected || time.Now().After(until) {
-			return err
-		}
 	}
 }
