@@ -27,7 +27,7 @@ var floors = map[string]string{
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",
-	"fleet/report": "cdr config fleet flash health records status",
+	"fleet/report": "cdr config fleet flash health printable records status",
 	"fleet/hub":    "config fleet flash license printable",
 	"fleet/bus":    "config egress fleet flash printable status",
 

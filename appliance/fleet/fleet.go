@@ -61,7 +61,9 @@ const (
 	AlarmStream  = "ALARMS"         // box.*.alarms
 	CallStream   = "CALLS"          // box.*.calls
 	StatusStream = "STATUS"         // box.*.status, the last of each box
-	MaxMessage   = 256 << 10        // octets of a message of a box, at most
+	MaxMessage   = 256 << 10        // octets of a message of a box, at most;
+	MaxAlarm     = 16 << 10         // of an Alarm,
+	MaxStatus    = 64 << 10         // and of a Status
 	Heartbeat    = 30 * time.Second // a box sends its status at least so often,
 	Lost         = 75 * time.Second // and is not connected when none came for so long
 )

@@ -1,12 +1,15 @@
 package hub
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,16 +35,18 @@ func ParseEngine(name string) (Engine, error) {
 
 // engine is the running one.
 type engine interface {
-	reload() error
-	ended() <-chan struct{} // it has ended by itself
+	reload(*Listing) error           // accounts.conf has changed: it is of this
+	guard(ctx context.Context) error // has an eye on connections until ctx ends
+	ended() <-chan struct{}          // it has ended by itself
 	stop()
 }
 
 // embedded is nats-server as a library.
 type embedded struct {
-	node *Node
-	s    *server.Server
-	done chan struct{}
+	node    *Node
+	s       *server.Server
+	done    chan struct{}
+	allowed atomic.Pointer[map[string]int]
 }
 
 // startTime bounds how long an engine may take to listen: a store of many messages is read first.
@@ -57,7 +62,7 @@ func (n *Node) startEmbedded() (*embedded, error) {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
 	s.SetLoggerV2(&engineLog{log: slog.With("node", n.Name())}, false, false, false)
-	e := &embedded{n, s, make(chan struct{})}
+	e := &embedded{node: n, s: s, done: make(chan struct{})}
 	go func() {
 		s.WaitForShutdown()
 		close(e.done)
@@ -79,10 +84,18 @@ func (n *Node) options() (*server.Options, error) {
 	o.NoSigs = true
 	o.PidFile = ""      // this process is none that takes the signals of nats-server
 	o.SyncAlways = true // a lease that was granted is on the disk: the pool is not overdrawn after a loss of power
+	// A reload compares the TLS settings with those in use, to which a handshake would add keys of tickets meanwhile: it would be a data race.
+	for _, c := range []*tls.Config{o.Websocket.TLSConfig, o.Cluster.TLSConfig} {
+		if c != nil {
+			c.SessionTicketsDisabled = true
+		}
+	}
 	return o, nil
 }
 
-func (e *embedded) reload() error {
+func (e *embedded) reload(l *Listing) error {
+	allowed := allowances(l)
+	e.allowed.Store(&allowed)
 	o, err := e.node.options()
 	if err != nil {
 		return err
@@ -100,11 +113,16 @@ func (e *embedded) stop() {
 // external is a stock nats-server with our files.
 type external struct{ node *Node }
 
+func (x *external) guard(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
 func (x *external) ended() <-chan struct{} { return nil }
 func (x *external) stop()                  {}
 
 // reload signals the server by its pid file. While it does not run there is nothing to do: it reads the files when it starts.
-func (x *external) reload() error {
+func (x *external) reload(*Listing) error {
 	text, err := os.ReadFile(x.node.path(filePID))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -27,7 +27,7 @@ const (
 
 // common are failures of those who connect, which are no failures of the hub.
 var common = []string{"authentication error", "authentication timeout", "TLS handshake error", "websocket handshake error", "read error", "write error", "Client parser ERROR", "Problem registering with account",
-	"Permissions Violation", "Stale Connection", "Slow Consumer", "Maximum", "maximum", "Error trying to connect to route"}
+	"Violation", "Stale Connection", "Slow Consumer", "Maximum", "maximum", "Error trying to connect to route"}
 
 func (l *engineLog) say(level slog.Level, format string, v []any) {
 	text := fmt.Sprintf(format, v...)

@@ -4,7 +4,8 @@
 // It owns the folder of a node (keys, certificates, nats.conf, accounts.conf), the engine, embedded or a stock nats-server, the registry, and what
 // each user may do. It does not own what is said in a customer's account: package fleet has its words, and services beside the engine (leases,
 // streams, the page) are given to Run. Run has one goroutine for the engine's registry, which it follows into accounts.conf, and one for each
-// service; it ends when all have ended. A Node is not changed after Open and is safe for concurrent use; so is a Registry.
+// service, and one that has an eye on connections; it ends when all have ended. A Node is safe for concurrent use, and so is a Registry; Run is called
+// once.
 package hub
 
 import (
@@ -86,6 +87,8 @@ type Node struct {
 	admin []byte // raw seed, from which the keys of all local users come
 	lease ed25519.PrivateKey
 	ready chan struct{}
+
+	taken string // accounts.conf as the engine has it; of the goroutine that follows the registry
 }
 
 // Open reads the folder of a node.

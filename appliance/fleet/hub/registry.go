@@ -96,7 +96,7 @@ func (r *Registry) create(ctx context.Context, key string, value any) error {
 	}
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	_, err = r.kv.Create(ctx, key, text)
+	err = steady(ctx, func() (err error) { _, err = r.kv.Create(ctx, key, text); return err })
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return errTaken
 	}
@@ -107,6 +107,21 @@ var (
 	errTaken   = errors.New("it is taken")
 	errMissing = errors.New("it is not there")
 )
+
+// steady calls f until the hub has somebody who answers: while the engine takes new users it does not know for a moment that an account has JetStream.
+func steady(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if !Reloads(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(reconnect / 5):
+		}
+	}
+}
 
 // registryError is a failure of the registry as a sentence.
 func registryError(err error) error {
@@ -121,7 +136,8 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	for {
-		e, err := r.kv.Get(ctx, key)
+		var e jetstream.KeyValueEntry
+		err := steady(ctx, func() (err error) { e, err = r.kv.Get(ctx, key); return err })
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			return errMissing
 		} else if err != nil {
@@ -138,7 +154,8 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 		if err != nil {
 			return err
 		}
-		if _, err = r.kv.Update(ctx, key, text, e.Revision()); !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		err = steady(ctx, func() (err error) { _, err = r.kv.Update(ctx, key, text, e.Revision()); return err })
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 			return registryError(err)
 		}
 	}
@@ -165,10 +182,8 @@ func (r *Registry) List(ctx context.Context) (*Listing, error) {
 // Watch calls f with the whole registry, and again after each change, until ctx ends. What f gets is not changed afterwards. Changes that
 // come together are one.
 func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
-	w, err := r.kv.WatchAll(ctx)
-	for end := time.Now().Add(patience); Reloads(err) && time.Now().Before(end) && ctx.Err() == nil; w, err = r.kv.WatchAll(ctx) {
-		time.Sleep(reconnect / 5)
-	}
+	var w jetstream.KeyWatcher
+	err := steady(ctx, func() (err error) { w, err = r.kv.WatchAll(ctx); return err })
 	if err != nil {
 		return fmt.Errorf("watch the registry: %w", err)
 	}

@@ -46,6 +46,7 @@ func (n *Node) Run(ctx context.Context, kind Engine, services ...Service) error 
 		})
 	}
 	run("the watch of the registry", func(ctx context.Context) error { return n.follow(ctx, e) })
+	run("the guard of connections", e.guard)
 	run("the services", func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
@@ -130,16 +131,19 @@ func (r *Registry) first(ctx context.Context) error {
 	return err
 }
 
-// take has the engine know the users of a Listing.
+// take has the engine know the users of a Listing. What does not concern users is no reason to reload.
 func (n *Node) take(l *Listing, e engine) error {
 	text := n.accounts(l)
-	if old, err := os.ReadFile(n.path(fileAccounts)); err != nil || string(old) != text {
-		if err := n.writeAccounts(l); err != nil {
-			return err
+	if text != n.taken {
+		if old, err := os.ReadFile(n.path(fileAccounts)); err != nil || string(old) != text {
+			if err := n.writeAccounts(l); err != nil {
+				return err
+			}
 		}
-	}
-	if err := e.reload(); err != nil {
-		return fmt.Errorf("have the engine take its users: %w", err)
+		if err := e.reload(l); err != nil { // also of a file that is as it was: this process may have ended before
+			return fmt.Errorf("have the engine take its users: %w", err)
+		}
+		n.taken = text
 	}
 	select {
 	case <-n.ready:

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"encoding/json"
 	"strings"
 
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/health"
+	"viaduct/appliance/printable"
 )
 
 // What has happened to an alarm, in the words of fleet.Alarm.
@@ -27,3 +29,17 @@ func shown(a health.Alarm) fleet.Alarm {
 type key struct{ alarm, subject string }
 
 func keyOf(a fleet.Alarm) key { return key{a.Alarm, a.Subject} }
+
+// body is an alarm as it is sent. One that is too long loses its cure, then the end of its text.
+func body(a fleet.Alarm) ([]byte, error) {
+	for {
+		text, err := json.Marshal(a)
+		if err != nil || len(text) <= fleet.MaxAlarm || a.Text == "" {
+			return text, err
+		}
+		if a.Cure == "" {
+			a.Text = printable.Short(a.Text, len(a.Text)/8)
+		}
+		a.Cure = ""
+	}
+}

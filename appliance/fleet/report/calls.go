@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	most   = 32 << 20
 	atOnce = 64                     // lines that are read together,
 	octets = 10 * flash.LongestLine // and how much they may have; more than `reach` messages, however long they are
 )
@@ -19,13 +20,18 @@ const (
 type calls struct {
 	*records.Reader
 	masked bool
+	most   int64
 }
 
 func (c *calls) next() (list []message, gone bool, err error) { return read(c.Cursor, c.message) }
 
 func (c *calls) taken(m message) { c.Advance(m.at) }
 
-func (c *calls) waiting() (octets int64, shed bool) { return min(c.Behind(), most), c.Behind() > most }
+func (c *calls) waiting() (octets int64, shed bool) {
+	return min(c.Behind(), c.most), c.Behind() > c.most
+}
+
+func (c *calls) limit() (over bool, err error) { return c.Limit(c.most) }
 
 func (c *calls) fresh() <-chan struct{} { return c.Fresh() }
 

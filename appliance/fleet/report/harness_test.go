@@ -21,8 +21,8 @@ import (
 	"viaduct/appliance/status"
 )
 
-// hub is a fleet.Link to a hub that behaves as a test wants. It keeps what it was sent.
-type hub struct {
+// fakeHub is a fleet.Link to a hub that behaves as a test wants. It keeps what it was sent.
+type fakeHub struct {
 	mu        sync.Mutex
 	connected bool
 	next      chan struct{}
@@ -40,10 +40,10 @@ type kept struct {
 	body        []byte
 }
 
-func newHub() *hub { return &hub{connected: true, next: make(chan struct{})} }
+func newHub() *fakeHub { return &fakeHub{connected: true, next: make(chan struct{})} }
 
 // connect makes or loses the connection.
-func (h *hub) connect(connected bool) {
+func (h *fakeHub) connect(connected bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.connected != connected {
@@ -54,19 +54,19 @@ func (h *hub) connect(connected bool) {
 }
 
 // behave changes the answers.
-func (h *hub) behave(answer func(id string) (bool, error)) {
+func (h *fakeHub) behave(answer func(id string) (bool, error)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answer = answer
 }
 
-func (h *hub) Changed() (bool, <-chan struct{}) {
+func (h *fakeHub) Changed() (bool, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.connected, h.next
 }
 
-func (h *hub) Keep(ctx context.Context, subject, id string, body []byte) error {
+func (h *fakeHub) Keep(ctx context.Context, subject, id string, body []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = append(h.asked, time.Now())
@@ -90,7 +90,7 @@ func (h *hub) Keep(ctx context.Context, subject, id string, body []byte) error {
 	return err
 }
 
-func (h *hub) Send(subject string, body []byte) error {
+func (h *fakeHub) Send(subject string, body []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var s fleet.Status
@@ -101,12 +101,12 @@ func (h *hub) Send(subject string, body []byte) error {
 	return nil
 }
 
-func (h *hub) Request(context.Context, string, []byte) ([]byte, error) { return nil, fleet.ErrAway }
-func (h *hub) Listen(string, func(fleet.Message)) (func(), error)      { return func() {}, nil }
-func (h *hub) Reply(fleet.Message, []byte) error                       { return nil }
+func (h *fakeHub) Request(context.Context, string, []byte) ([]byte, error) { return nil, fleet.ErrAway }
+func (h *fakeHub) Listen(string, func(fleet.Message)) (func(), error)      { return func() {}, nil }
+func (h *fakeHub) Reply(fleet.Message, []byte) error                       { return nil }
 
 // has returns what the hub has on a subject. What came again is left out.
-func (h *hub) has(subject string) (list []kept) {
+func (h *fakeHub) has(subject string) (list []kept) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ids := map[string]string{}
@@ -125,7 +125,7 @@ func (h *hub) has(subject string) (list []kept) {
 }
 
 // calls are the records that the hub has, in the order in which they came first.
-func (h *hub) calls() (list []string) {
+func (h *fakeHub) calls() (list []string) {
 	for _, k := range h.has("box.berlin.calls") {
 		var r status.Record
 		if json.Unmarshal(k.body, &r) != nil || !strings.HasSuffix(k.id, r.ID) {
@@ -137,10 +137,10 @@ func (h *hub) calls() (list []string) {
 }
 
 // alarms are the alarms that the hub has.
-func (h *hub) alarms(t testing.TB) (list []fleet.Alarm) {
+func (h *fakeHub) alarms(t testing.TB) (list []fleet.Alarm) {
 	for _, k := range h.has("box.berlin.alarms") {
 		var a fleet.Alarm
-		if err := json.Unmarshal(k.body, &a); err != nil || k.id != "berlin/"+a.ID {
+		if err := json.Unmarshal(k.body, &a); err != nil || !strings.HasPrefix(k.id, "berlin/") || !strings.HasSuffix(k.id, "/"+a.ID) || len(k.id) > 200 {
 			t.Errorf("%s: %s", k.id, k.body)
 		}
 		list = append(list, a)
@@ -149,20 +149,20 @@ func (h *hub) alarms(t testing.TB) (list []fleet.Alarm) {
 }
 
 // told are the alarms in short.
-func (h *hub) told(t testing.TB) (list []string) {
+func (h *fakeHub) told(t testing.TB) (list []string) {
 	for _, a := range h.alarms(t) {
 		list = append(list, strings.TrimSpace(a.What+" "+a.Alarm+" "+a.Subject))
 	}
 	return list
 }
 
-func (h *hub) times() []time.Time {
+func (h *fakeHub) times() []time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.asked)
 }
 
-func (h *hub) status() (fleet.Status, int) {
+func (h *fakeHub) status() (fleet.Status, int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.statuses) == 0 {
@@ -194,10 +194,13 @@ func options(dir string, link fleet.Link, log *slog.Logger) (Options, *records.A
 }
 
 // start starts a box.
-func start(t testing.TB, dir string, link fleet.Link, f *config.Fleet) *box {
+func start(t testing.TB, dir string, link fleet.Link, f *config.Fleet, settings ...func(*Reporter)) *box {
 	t.Helper()
 	o, archive := options(dir, link, slog.New(slog.DiscardHandler))
 	b := &box{Reporter: New(o), dir: dir, health: o.Health, archive: archive}
+	for _, set := range settings {
+		set(b.Reporter)
+	}
 	b.Apply(f)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup

@@ -69,7 +69,7 @@ func (r *Reporter) present(box string) []byte {
 		}
 		s.More = len(all) - len(s.Alarms)
 		text, _ := json.Marshal(s) // texts, numbers and times
-		if len(text) <= fleet.MaxMessage || most == 0 {
+		if len(text) <= fleet.MaxStatus || most == 0 {
 			return text
 		}
 	}

@@ -24,7 +24,7 @@ import (
 
 const (
 	journalSize = 2 << 20 // octets on flash: some thousand alarms
-	mostHeld    = 500     // alarms that wait for the flash
+	mostHeld    = 200     // alarms that wait for the flash
 	mostRaised  = 1000    // alarms of which it is remembered that the hub knows them
 	retry       = 10 * time.Second
 	together    = 200 * time.Millisecond // after an event, for those that come with it: each writing is an fsync
@@ -204,11 +204,9 @@ func (j *journal) write() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, a := range j.out {
-		body, err := json.Marshal(a)
-		if err != nil {
-			continue // a time beyond the year 9999
+		if text, err := body(a); err == nil { // but for a time beyond the year 9999
+			j.held = append(j.held, message{id: a.ID, body: text})
 		}
-		j.held = append(j.held, message{id: a.ID, body: body})
 	}
 	j.out = nil
 	if j.log == nil {
@@ -384,6 +382,8 @@ func (j *journal) waiting() (octets int64, shed bool) {
 	}
 	return octets + j.sent.Behind(), j.shed
 }
+
+func (j *journal) limit() (over bool, err error) { return false, nil } // the log has its own
 
 func (j *journal) fresh() <-chan struct{} { return j.more }
 

@@ -2,6 +2,9 @@ package report
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,6 +36,7 @@ type Reporter struct {
 	o       Options
 	changed chan struct{} // one token: other settings
 	poke    chan struct{} // one token: the status has changed
+	most    int64         // octets of records that may wait: beyond that the oldest are passed over
 
 	mu       sync.Mutex
 	settings *settings // nil: it is not known yet what is configured
@@ -48,7 +52,7 @@ type settings struct {
 
 // New returns a Reporter that does nothing until it has a configuration and runs.
 func New(o Options) *Reporter {
-	return &Reporter{o: o, changed: make(chan struct{}, 1), poke: make(chan struct{}, 1)}
+	return &Reporter{o: o, changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), most: most}
 }
 
 // Apply takes a configuration, nil for no fleet: then all that was kept for the hub is deleted. While a fleet is shut down, or not complete, it is
@@ -121,9 +125,10 @@ func (r *Reporter) begin(ctx context.Context, s settings, all *sync.WaitGroup) {
 		return
 	}
 	j := newJournal(r.o, dir)
-	spools := []*spool{newSpool(r.o, s.box, "alarms", fleet.AlarmsOf(s.box), j)}
+	prefix := s.box + "/" + r.secret() + "/"
+	spools := []*spool{newSpool(r.o, "alarms", prefix, fleet.AlarmsOf(s.box), j)}
 	if s.records.Sent {
-		spools = append(spools, newSpool(r.o, s.box, "call-records", fleet.CallsOf(s.box), &calls{r.o.Records, s.records.Masked}))
+		spools = append(spools, newSpool(r.o, "call-records", prefix, fleet.CallsOf(s.box), &calls{r.o.Records, s.records.Masked, r.most}))
 	}
 	r.mu.Lock()
 	r.spools = spools
@@ -133,6 +138,23 @@ func (r *Reporter) begin(ctx context.Context, s settings, all *sync.WaitGroup) {
 		all.Go(func() { x.run(ctx) })
 	}
 	all.Go(func() { r.beat(ctx, s.box) })
+}
+
+// secret is a part of all ids of this box that others cannot guess. The boxes of a customer share a stream, which takes each id once: a box that
+// knew the next ids of another could use them up.
+func (r *Reporter) secret() string {
+	file := filepath.Join(r.o.Dir, "ids")
+	text, err := os.ReadFile(file)
+	if octets, bad := hex.DecodeString(string(text)); err == nil && bad == nil && len(octets) == 16 {
+		return string(text)
+	}
+	octets := make([]byte, 16)
+	rand.Read(octets) // never fails
+	text = hex.AppendEncode(nil, octets)
+	if err := errors.Join(flash.MakeDir(r.o.Dir, 0o700), flash.Write(file, text, 0o600)); err != nil {
+		r.o.Log.Warn("secret of the ids for the hub not written: what is sent again after the next start will have others", "err", err)
+	}
+	return string(text)
 }
 
 // Status says how far the hub has each of what it gets.

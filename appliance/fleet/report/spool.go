@@ -37,8 +37,7 @@ const (
 	firstPause = time.Second // after a failure, doubled with each
 	lastPause  = time.Minute
 	saveEvery  = 5 * time.Second // the position, on flash
-	most       = 32 << 20        // octets that may wait: beyond that the oldest are passed over
-	lookEvery  = time.Minute     // for that
+	lookEvery  = time.Minute     // for more than may wait
 )
 
 var errRefuses = errors.New("the hub refuses the messages")
@@ -49,14 +48,15 @@ type source interface {
 	taken(m message)                              // the hub has it, or is never to have it
 	fresh() <-chan struct{}                       // a token: there is more
 	waiting() (octets int64, shed bool)           // shed: of those that waited some will not be sent
+	limit() (over bool, err error)                // pass over the oldest when too much waits
 	cursor() *flash.Cursor
 }
 
 // spool sends the messages of a source, in their order, each until the hub has it.
 type spool struct {
 	o       Options
-	box     string
 	what    string
+	prefix  string // of the ids
 	subject string
 	source  source
 
@@ -73,8 +73,8 @@ type spool struct {
 	failing string    // why it takes none
 }
 
-func newSpool(o Options, box, what, subject string, s source) *spool {
-	return &spool{o: o, box: box, what: what, subject: subject, source: s}
+func newSpool(o Options, what, prefix, subject string, s source) *spool {
+	return &spool{o: o, what: what, prefix: prefix, subject: subject, source: s}
 }
 
 // run sends what there is until ctx ends.
@@ -159,11 +159,11 @@ func (s *spool) step(ctx context.Context, connected bool) time.Duration {
 	return 0
 }
 
-// keep has the hub take a message. The id is unique among all boxes of the customer, whose messages are in one stream.
+// keep has the hub take a message.
 func (s *spool) keep(ctx context.Context, m message) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return s.o.Link.Keep(ctx, s.subject, s.box+"/"+m.id, m.body)
+	return s.o.Link.Keep(ctx, s.subject, s.prefix+m.id, m.body)
 }
 
 // limit passes over the oldest when too much waits. It is looked for now and then.
@@ -172,7 +172,7 @@ func (s *spool) limit() {
 		return
 	}
 	s.looked = time.Now()
-	over, err := s.source.cursor().Limit(most)
+	over, err := s.source.limit()
 	if err != nil {
 		s.o.Log.Debug("what waits for the hub cannot be measured", "what", s.what, "err", err)
 	}
