@@ -172,8 +172,8 @@ func TestCommandsOfAFleet(t *testing.T) {
 		{"show fleet", away{}, "State: off: not complete, as `show config problems` says\n"},
 		{"show fleet", away{state: status.FleetRefused}, "State: refused\nError: its certificate is not that of\\x0a> reload\nCure: Compare `pin`.\nNext attempt: in 00:00:12\nKey: none yet\n"},
 		{"show fleet key", away{}, "-----BEGIN VIADUCT BOX KEY-----\n{\"box\":\"berlin\""},
-		{"fleet key generate force", away{state: status.FleetConnected}, "the hub has ended the key before. Give it this file, with `hub box add`:\n-----BEGIN"},
-		{"fleet key generate force", away{state: status.FleetWaiting}, "% the hub has not been told: end the key before there, with `hub box revoke`"},
+		{"fleet key generate force", away{state: status.FleetConnected}, "the hub has ended the key before. Give it this file, with `hub box key`:\n-----BEGIN"},
+		{"fleet key generate force", away{state: status.FleetWaiting}, "% the hub has not been told, and takes the key before until it has this file"},
 		{"fleet key generate force", away{err: errors.New("the flash is full")}, "% fleet key generate: the flash is full\n"},
 		{"fl key gen force", away{state: status.FleetConnected}, "BEGIN VIADUCT BOX KEY"},
 	} {

@@ -20,7 +20,7 @@ import (
 // newMember makes what connects the box with the hub of its fleet.
 func (s *System) newMember() *member.Member {
 	return member.New(member.Options{
-		Log: s.log, Health: &s.health, Dir: s.store.FleetDir(), Serial: s.o.Board.SerialNumber(), Lookup: s.resolver.Lookup, Roots: s.onlyRoots, Sealed: check.Sealed,
+		Log: s.log, Health: &s.health, Dir: s.store.FleetDir(), Serial: s.o.Board.SerialNumber, Lookup: s.resolver.Lookup, Roots: s.onlyRoots, Sealed: check.Sealed,
 		Sane: s.clock.Sane, Licenses: s.licenses, Service: s.ownService, Note: s.Note,
 		Records: s.archive.Follow(report.RecordsFile), Status: s.fleetStatus,
 	})

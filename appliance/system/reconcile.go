@@ -167,10 +167,11 @@ func (s *System) leased() {
 	s.hasten()
 }
 
-// online ends the pauses of the resolver and the clock after unanswered queries: the network has changed.
+// online ends the pauses of the resolver, the clock and the way to the hub after unanswered queries: the network has changed.
 func (s *System) online() {
 	s.resolver.Retry()
 	s.clock.Retry()
+	s.member.Retry()
 }
 
 // touch tells the reconciler that something it follows has changed.

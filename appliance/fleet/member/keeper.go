@@ -126,7 +126,7 @@ func (k *keeper) restore() bool {
 		k.log.Warn("what was leased is not in force until the hub answers", "err", err)
 	}
 	if h == nil {
-		h = lease.New(string(k.kind), k.l.o.Serial, now)
+		h = lease.New(string(k.kind), k.l.o.Serial(), now)
 	}
 	k.holder, k.proof = h, p
 	h.Enable(k.on, now)
@@ -157,7 +157,7 @@ func (l *leases) unpack(text []byte, kind license.Kind, now lease.Time) (*lease.
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, proof{}, fmt.Errorf("the kept lease is damaged: %w", err)
 	}
-	h, err := lease.Restore(f.Holder, string(kind), l.o.Serial, now)
+	h, err := lease.Restore(f.Holder, string(kind), l.o.Serial(), now)
 	if err != nil {
 		return nil, proof{}, err
 	}
@@ -165,7 +165,7 @@ func (l *leases) unpack(text []byte, kind license.Kind, now lease.Time) (*lease.
 	if held.Count == 0 {
 		return h, f.proof, nil
 	}
-	signed, err := license.VerifyLease(f.Lease, f.Keys, l.o.Serial, now.Clock, l.authorities())
+	signed, err := license.VerifyLease(f.Lease, f.Keys, l.o.Serial(), now.Clock, l.authorities())
 	switch {
 	case err != nil:
 		return nil, proof{}, err
@@ -190,7 +190,7 @@ func (k *keeper) run(ctx context.Context, name string) {
 
 // turn does all that is to be done now, and returns when to look again.
 func (k *keeper) turn(ctx context.Context, name string) time.Duration {
-	if !k.l.clockIsRight() {
+	if !k.l.canJudge() {
 		return clockTime
 	}
 	if k.restore() {
@@ -266,10 +266,10 @@ func (k *keeper) judge(now lease.Time) {
 	if k.holder.Count(now) == 0 {
 		return
 	}
-	if _, err := license.VerifyLease(k.proof.Lease, k.proof.Keys, k.l.o.Serial, now.Clock, k.l.authorities()); err != nil {
+	if _, err := license.VerifyLease(k.proof.Lease, k.proof.Keys, k.l.o.Serial(), now.Clock, k.l.authorities()); err != nil {
 		k.log.Warn("a lease is not in force any more", "err", err)
 		k.proof = proof{}
-		k.holder = lease.New(string(k.kind), k.l.o.Serial, now)
+		k.holder = lease.New(string(k.kind), k.l.o.Serial(), now)
 		k.holder.Enable(k.on, now)
 	}
 }
@@ -309,7 +309,7 @@ func (k *keeper) answered(reply fleet.LeaseReply, err error) {
 	count := 0
 	if err == nil && reply.Lease != "" {
 		var signed license.Lease
-		signed, err := license.VerifyLease(reply.Lease, reply.Keys, k.l.o.Serial, now.Clock, k.l.authorities())
+		signed, err := license.VerifyLease(reply.Lease, reply.Keys, k.l.o.Serial(), now.Clock, k.l.authorities())
 		if err == nil && signed.Kind != k.kind {
 			err = fmt.Errorf("the hub's lease is of %s", signed.Kind)
 		}

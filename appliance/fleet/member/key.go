@@ -61,15 +61,22 @@ func (m *Member) KeyFile(name string) (fleet.KeyFile, error) {
 	if name == "" {
 		return fleet.KeyFile{}, errors.New("the box has no name there yet: enter `name NAME` in `fleet`")
 	}
+	serial := m.o.Serial()
+	if serial == "" {
+		return fleet.KeyFile{}, errors.New("the box has no serial number: port ethernet 0 0 is not there")
+	}
 	key, err := m.keys.ensure()
 	if err != nil {
 		return fleet.KeyFile{}, err
 	}
-	return fleet.KeyFile{Box: name, Serial: m.o.Serial, Key: key.Public()}, nil
+	return fleet.KeyFile{Box: name, Serial: serial, Key: key.Public()}, nil
 }
 
 // retireTime is how long the hub may take to end a key.
-const retireTime = 5 * time.Second
+const (
+	retireTime = 5 * time.Second
+	retryTime  = 250 * time.Millisecond
+)
 
 // GenerateKey puts a new key in the place of the present one; ended says whether the hub has ended that. It is told first: a box that loses its
 // power in between has a key that nobody takes, and never two that somebody does. What the hub says against it is in the log only: the box goes on
@@ -97,9 +104,24 @@ func (m *Member) GenerateKey(ctx context.Context) (ended bool, err error) {
 	return ended, nil
 }
 
+// retire has the hub end the present key. A hub that has just been started may not listen yet.
 func (m *Member) retire(ctx context.Context, name, next string) error {
 	ctx, cancel := context.WithTimeout(ctx, retireTime)
 	defer cancel()
+	for {
+		err := m.askRetire(ctx, name, next)
+		if connected, _ := m.bus.Changed(); !errors.Is(err, fleet.ErrAway) || !connected {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryTime):
+		}
+	}
+}
+
+func (m *Member) askRetire(ctx context.Context, name, next string) error {
 	body, _ := json.Marshal(fleet.Retire{Next: next}) // a string
 	answer, err := m.bus.Request(ctx, fleet.RetireOf(name), body)
 	if err != nil {

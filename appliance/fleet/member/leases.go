@@ -61,7 +61,7 @@ func (l *leases) apply(on bool, trusted []*config.LicenseAuthority) {
 	for _, k := range l.each {
 		k.enable(on, others)
 	}
-	if l.clockIsRight() {
+	if l.canJudge() {
 		for _, k := range l.each {
 			k.restore()
 		}
@@ -77,12 +77,13 @@ func (l *leases) poke() {
 	}
 }
 
-// clockIsRight reports whether leases can be judged. A clock that was right once goes on, whatever becomes of its servers.
-func (l *leases) clockIsRight() bool {
+// canJudge reports whether leases can be judged: by the clock, and for which box they are. A clock that was right once goes on, whatever becomes of
+// its servers.
+func (l *leases) canJudge() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sane = l.sane || l.o.Sane() == nil
-	return l.sane
+	return l.sane && l.o.Serial() != ""
 }
 
 func (l *leases) authorities() []*config.LicenseAuthority {

@@ -128,7 +128,7 @@ type desk struct {
 func begin(t *testing.T, p *pond, dir string) *desk {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	d := &desk{m: license.New(), health: &health.Tracker{Log: log}}
-	o := Options{Log: log, Health: d.health, Dir: dir, Serial: serial, Licenses: d.m, Sane: func() error { return nil }}
+	o := Options{Log: log, Health: d.health, Dir: dir, Serial: func() string { return serial }, Licenses: d.m, Sane: func() error { return nil }}
 	d.leases = newLeases(o, p, func() {})
 	d.member = &Member{o: o, leases: d.leases}
 	d.apply(true, []*config.LicenseAuthority{p.issuer})
@@ -433,7 +433,7 @@ func TestLeasesWaitForTheClock(t *testing.T) {
 		wrong := errors.New("not yet")
 		log := slog.New(slog.NewTextHandler(io.Discard, nil))
 		d := &desk{m: license.New()}
-		d.leases = newLeases(Options{Log: log, Dir: folder(), Serial: serial, Licenses: d.m, Sane: func() error { mu.Lock(); defer mu.Unlock(); return wrong }}, p, func() {})
+		d.leases = newLeases(Options{Log: log, Dir: folder(), Serial: func() string { return serial }, Licenses: d.m, Sane: func() error { mu.Lock(); defer mu.Unlock(); return wrong }}, p, func() {})
 		d.apply(true, []*config.LicenseAuthority{p.issuer})
 		d.runs(t)
 		defer d.stop()

@@ -30,8 +30,8 @@ import (
 type Options struct {
 	Log    *slog.Logger
 	Health *health.Tracker
-	Dir    string // of all that the box keeps for its hub; it is made when there is a fleet
-	Serial string
+	Dir    string        // of all that the box keeps for its hub; it is made when there is a fleet
+	Serial func() string // of the box; "" while it has none
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Roots are the certificates of the key store with these names, and no others.
 	Roots  func(names ...config.PKIName) (*x509.CertPool, error)
@@ -84,6 +84,9 @@ func (m *Member) Apply(cfg *config.Config) {
 	}
 	m.nudge()
 }
+
+// Retry has the hub tried now: the network has changed.
+func (m *Member) Retry() { m.bus.Retry() }
 
 func (m *Member) nudge() {
 	select {

@@ -67,7 +67,7 @@ func generateFleetKey(c *Call, a *fleetKeyArgs) error {
 	if before.State == status.FleetConnected {
 		question += "The hub ends the present one at once: connections of operators break off, and the box is away until the hub has been given the new key file."
 	} else {
-		question += "The hub is not reached, and goes on to take the present one until it has been told: `hub box revoke` does so there. It takes the new one when it has been given the key file."
+		question += "The hub is not reached, and takes the present one until it has been given the new key file. The box is away until then."
 	}
 	if !c.confirmed(a.Force, question) {
 		return nil
@@ -77,9 +77,9 @@ func generateFleetKey(c *Call, a *fleetKeyArgs) error {
 		return fmt.Errorf("fleet key generate: %w", err)
 	}
 	if ended {
-		c.Printf("the hub has ended the key before. Give it this file, with `hub box add`:\n")
+		c.Printf("the hub has ended the key before. Give it this file, with `hub box key`:\n")
 	} else {
-		c.Printf("%% the hub has not been told: end the key before there, with `hub box revoke`, and give it this file, with `hub box add`:\n")
+		c.Printf("%% the hub has not been told, and takes the key before until it has this file. Give it to the hub, with `hub box key`:\n")
 	}
 	return showFleetKey(c, nil)
 }
