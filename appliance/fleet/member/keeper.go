@@ -221,6 +221,9 @@ func (k *keeper) step() (*fleet.LeaseRequest, time.Duration) {
 	k.judge(now)
 	h.Use(now, lease.Use{Own: u.Own, InUse: u.InUse, Peak: u.Peak, Short: u.Waiting})
 	step := h.Next(now)
+	if k.on && step.Request != nil && step.Count < u.Leased { // by now calls may use what is to be given back
+		step = h.Raise(step, k.l.o.Licenses.Shrink(k.kind, step.Count))
+	}
 	k.l.o.Licenses.SetLeased(k.kind, step.Count)
 	k.told(h.Status(now))
 	if step.Save {

@@ -21,6 +21,7 @@ type Licenses interface {
 	Wanted() <-chan struct{}
 	Usage() []license.Usage
 	SetLeased(kind license.Kind, count int)
+	Shrink(kind license.Kind, count int) (left int)
 	Deny(kind license.Kind)
 }
 
