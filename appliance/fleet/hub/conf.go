@@ -17,12 +17,11 @@ const (
 	defaultTotal  = 16 << 30
 )
 
-// Bounds of connections. A customer's account has room for each of its boxes and operators more than once, because an old connection may
-// linger while a new one is made.
+// Bounds of connections. A customer's account has room for each of its boxes twice, because an old connection may linger while a new one is made.
 const (
-	maxSubscriptions  = 2048 // of one connection: 20 tunnels of an operator, and what a steward listens to
-	spareConnections  = 64
-	subscriptionsEach = 256 // of an account, for each of its users
+	maxSubscriptions = 2048 // of one connection: 20 tunnels of an operator, and what a steward listens to
+	spareConnections = 256
+	eachOperator     = 64 // connections: one for each `hub connect`
 )
 
 // Size is a number of octets for people.
@@ -67,7 +66,6 @@ func (n *Node) conf() string {
 	p("  store_dir: %s", quote(n.path(dirStore)))
 	p("  max_file_store: %d", n.counted(n.set.Store))
 	p("  max_memory_store: %d", 256<<20)
-	p("  sync_interval: always") // a node that loses power has lent what it has said that it lent
 	p("}")
 	if len(n.set.Nodes) > 1 {
 		p("cluster {")
@@ -120,10 +118,10 @@ func (n *Node) accounts(l *Listing) string {
 		taken[publicOf(n.stewardKey(c.Name))], taken[publicOf(n.localOperator(c.Name))] = true, true
 	}
 	for _, c := range Sorted(l.Customers) {
-		users := len(c.Boxes) + len(c.Operators)
+		connections := 2*len(c.Boxes) + eachOperator*len(c.Operators) + spareConnections
 		p("  %s: {", quote(c.Name))
 		p("    jetstream: {max_mem: %d, max_file: %d, max_streams: 16, max_consumers: 1024}", 16<<20, n.counted(c.Store))
-		p("    limits: {max_connections: %d, max_subscriptions: %d, max_payload: %d, max_leafnodes: 0}", 2*users+spareConnections, subscriptionsEach*(users+spareConnections), fleet.MaxMessage)
+		p("    limits: {max_connections: %d, max_payload: %d, max_leafnodes: 0}", connections, fleet.MaxMessage)
 		p("    users: [")
 		delete(taken, publicOf(n.stewardKey(c.Name)))
 		delete(taken, publicOf(n.localOperator(c.Name)))

@@ -38,11 +38,7 @@ func (n *Node) NewCredentials(customer, operator string) (c Credentials, public 
 
 // LocalCredentials are those of DefaultOperator, which are of use at this node alone.
 func (n *Node) LocalCredentials(customer string) (Credentials, error) {
-	host, port, _ := net.SplitHostPort(n.place.Listen)
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return n.credentials(customer, DefaultOperator, []string{net.JoinHostPort(host, port)}, n.localOperator(customer))
+	return n.credentials(customer, DefaultOperator, []string{n.place.dialled()}, n.localOperator(customer))
 }
 
 func (n *Node) credentials(customer, operator string, hubs []string, pair nkeys.KeyPair) (Credentials, error) {

@@ -14,7 +14,7 @@ import (
 // others. A box has one, and a second one while the first lingers; an operator has one for each `hub connect`.
 const (
 	boxConnections      = 4
-	operatorConnections = 32
+	operatorConnections = 200
 	guardPause          = 2 * time.Second
 )
 

@@ -22,6 +22,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -215,10 +216,18 @@ func (n *Node) Operator(customer string, options ...nats.Option) (*nats.Conn, er
 	return n.dial(n.localOperator(customer), "the operator "+DefaultOperator+" of "+customer, append([]nats.Option{nats.CustomInboxPrefix(fleet.Inbox(DefaultOperator))}, options...))
 }
 
-// dial connects once, and then again for ever: a user whom a node does not know yet, or an engine that starts anew, is no reason to give up.
+// dial connects, and then again for ever: a user whom a node does not know yet, or an engine that starts anew, is no reason to give up. It tries a few
+// times, because an engine that takes new users just then ends whatever has not said yet who it is.
 func (n *Node) dial(pair nkeys.KeyPair, who string, options []nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{Nkey(pair), nats.MaxReconnects(-1), nats.ReconnectWait(reconnect), nats.IgnoreAuthErrorAbort(), nats.IgnoreDiscoveredServers()}, options...)
 	c, err := nats.Connect("nats://"+n.place.Client, all...)
+	for range 4 {
+		if err == nil {
+			break
+		}
+		time.Sleep(reconnect)
+		c, err = nats.Connect("nats://"+n.place.Client, all...)
+	}
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		return nil, fmt.Errorf("the hub does not know %s", who)

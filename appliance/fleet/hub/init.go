@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,6 +105,15 @@ func validHost(name string) bool {
 	return len(name) > 0 && len(name) <= 253 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == "" && name[0] != '-' && name[0] != '.'
 }
 
+// dialled is where programs of the node's own machine reach what boxes dial.
+func (p Place) dialled() string {
+	host, port, _ := net.SplitHostPort(p.Listen)
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 // route is where the other nodes reach this one.
 func (p Place) route() string {
 	_, port, _ := net.SplitHostPort(p.Routes)
@@ -192,10 +202,9 @@ func makeNode(dir string, p Place, o Options, ca *authority, made map[string][]b
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return fmt.Errorf("make a node's folder: %w", err)
 	}
-	names := []string{p.Address}
-	if o.Name != p.Address {
-		names = append(names, o.Name)
-	}
+	names := []string{p.Address, o.Name, hostOf(p.dialled())} // the last one is for the operator at this machine
+	slices.Sort(names[1:])
+	names = slices.Compact(names)
 	chain, key, err := ca.issue(names, time.Now())
 	if err != nil {
 		return err

@@ -123,6 +123,20 @@ func steady(ctx context.Context, f func() error) error {
 	}
 }
 
+// Reloads reports whether an error is that of an engine that takes new users: it is without JetStream for a moment then. The library still watches by its
+// older half, which has errors of its own.
+func Reloads(err error) bool {
+	for _, passing := range []error{
+		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount, jetstream.ErrNoStreamResponse, nats.ErrNoResponders, nats.ErrJetStreamNotEnabled,
+		nats.ErrJetStreamNotEnabledForAccount, nats.ErrNoStreamResponse,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
+
 // registryError is a failure of the registry as a sentence.
 func registryError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) {
@@ -159,12 +173,6 @@ func change[T any](ctx context.Context, r *Registry, key string, f func(*T) erro
 			return registryError(err)
 		}
 	}
-}
-
-// Reloads reports whether an error is that of an engine that takes new users: it is without JetStream for a moment then.
-func Reloads(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
 // List reads the whole registry.

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,13 +42,15 @@ type Hub struct {
 	Ports    []int  // WebSocket in TLS, by node
 
 	t        testing.TB
+	engines  []hub.Engine
 	services []Service
 	running  []*running
 }
 
 type running struct {
-	stop func()
-	done chan error
+	stop  func()
+	done  chan error
+	stock *exec.Cmd // nil: the engine is embedded
 }
 
 // Start runs a hub of one node and waits until its registry can be read.
@@ -54,8 +59,15 @@ func Start(t testing.TB, services ...Service) *Hub { return Cluster(t, 1, servic
 // Cluster runs a hub of one node or three and waits until all have their users.
 func Cluster(t testing.TB, nodes int, services ...Service) *Hub {
 	t.Helper()
+	return Engines(t, slices.Repeat([]hub.Engine{hub.Embedded}, nodes), services...)
+}
+
+// Engines is Cluster with nodes whose engine may be the machine's own nats-server.
+func Engines(t testing.TB, engines []hub.Engine, services ...Service) *Hub {
+	t.Helper()
+	nodes := len(engines)
 	dir := filepath.Join(t.TempDir(), "hub")
-	h := &Hub{Dir: dir, Host: "127.0.0.1", t: t, services: services, running: make([]*running, nodes)}
+	h := &Hub{Dir: dir, Host: "127.0.0.1", t: t, engines: engines, services: services, running: make([]*running, nodes)}
 	o := hub.Options{Name: h.Host}
 	ports := freePorts(t, 3*nodes)
 	for i := range nodes {
@@ -112,9 +124,27 @@ func (h *Hub) Run(i int) {
 		services = append(services, s(n))
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{stop, make(chan error, 1)}
+	r := &running{stop: stop, done: make(chan error, 1)}
 	h.running[i] = r
-	go func() { r.done <- n.Run(ctx, hub.Embedded, services...) }()
+	if h.engines[i] == hub.External {
+		r.stock = stock(h.t, dir)
+	}
+	go func() { r.done <- n.Run(ctx, h.engines[i], services...) }()
+}
+
+// stock starts the machine's own nats-server with the files of a node.
+func stock(t testing.TB, dir string) *exec.Cmd {
+	t.Helper()
+	program, err := exec.LookPath("nats-server")
+	if err != nil {
+		t.Fatal("nats-server is missing: make peers installs it")
+	}
+	c := exec.Command(program, "-c", filepath.Join(dir, "nats.conf"))
+	c.Stdout, c.Stderr = t.Output(), t.Output()
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // Wait waits until a node has its users from the registry.
@@ -141,6 +171,10 @@ func (h *Hub) Stop(i int) {
 	r.stop()
 	if err := <-r.done; err != nil {
 		h.t.Errorf("node %d: %v", i, err)
+	}
+	if r.stock != nil {
+		r.stock.Process.Signal(syscall.SIGTERM)
+		r.stock.Wait() // a signal is no success
 	}
 }
 
@@ -202,10 +236,17 @@ func (h *Hub) known(name string, pair nkeys.KeyPair) {
 	}
 }
 
-// Dial connects a box or an operator to a node with nothing but nats.go.
-func (h *Hub) Dial(i int, name string, pair nkeys.KeyPair, options ...nats.Option) (*nats.Conn, error) {
+// Dial connects a box or an operator to a node with nothing but nats.go. It tries more than once: a node that takes new users just then ends whatever
+// has not said yet who it is.
+func (h *Hub) Dial(i int, name string, pair nkeys.KeyPair, options ...nats.Option) (c *nats.Conn, err error) {
 	all := append([]nats.Option{hub.Nkey(pair), nats.Secure(h.TLS()), nats.CustomInboxPrefix(fleet.Inbox(name)), nats.IgnoreDiscoveredServers()}, options...)
-	return nats.Connect(h.URL(i), all...)
+	for range 3 {
+		if c, err = nats.Connect(h.URL(i), all...); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return c, err
 }
 
 // Serial is the serial number of a box that Box makes.
