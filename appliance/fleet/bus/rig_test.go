@@ -29,12 +29,12 @@ import (
 
 // authority issues certificates.
 type authority struct {
-	t    *testing.T
+	t    testing.TB
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t testing.TB, name string) *authority {
 	t.Helper()
 	a := &authority{t: t}
 	c := a.issue(name, func(c *x509.Certificate) { c.IsCA, c.KeyUsage, c.DNSNames = true, x509.KeyUsageCertSign, nil })
@@ -75,7 +75,7 @@ func (a *authority) roots() *x509.CertPool {
 
 // hub is a node: a nats-server with an account, whose users are keys of boxes and operators.
 type hub struct {
-	t       *testing.T
+	t       testing.TB
 	server  *server.Server
 	options *server.Options
 	port    uint16
@@ -91,9 +91,9 @@ type member struct {
 func users(members []member) string {
 	var b strings.Builder
 	for _, m := range members {
-		publish, subscribe := []string{"box." + m.name + ".>", "$JS.API.INFO"}, []string{"_INBOX_" + m.name + ".>", "to." + m.name + ".>", "test." + m.name + ".>"}
+		publish, subscribe := []string{"box." + m.name + ".>", "tunnel.>", "$JS.API.INFO"}, []string{"_INBOX_" + m.name + ".>", "to." + m.name + ".>", "test." + m.name + ".>"}
 		if !m.box {
-			publish, subscribe = []string{">"}, []string{"_INBOX_" + m.name + ".>", "box.>"}
+			publish, subscribe = []string{">"}, []string{"_INBOX_" + m.name + ".>", "box.>", "tunnel.>"}
 		}
 		fmt.Fprintf(&b, "{nkey: %s, permissions: {publish: [%s], subscribe: [%s], allow_responses: {max: 10, expires: \"1m\"}}}\n", m.key.Public(), quoted(publish), quoted(subscribe))
 	}
@@ -103,7 +103,7 @@ func users(members []member) string {
 func quoted(list []string) string { return `"` + strings.Join(list, `", "`) + `"` }
 
 // configured reads a configuration as hubs have it.
-func configured(t *testing.T, folder string, members []member, certificate tls.Certificate) *server.Options {
+func configured(t testing.TB, folder string, members []member, certificate tls.Certificate) *server.Options {
 	t.Helper()
 	text := fmt.Sprintf("accounts {\nDEMO: {jetstream: enabled, users: [%s]}\n}\njetstream {store_dir: %q, max_mem: 16MB, max_file: 64MB}\nmax_payload: 1MB\n", users(members), folder)
 	file := filepath.Join(t.TempDir(), "nats.conf")
@@ -115,7 +115,7 @@ func configured(t *testing.T, folder string, members []member, certificate tls.C
 	return o
 }
 
-func newHub(t *testing.T, certificate tls.Certificate, members ...member) *hub {
+func newHub(t testing.TB, certificate tls.Certificate, members ...member) *hub {
 	t.Helper()
 	h := &hub{t: t}
 	h.options = configured(t, t.TempDir(), members, certificate)
@@ -157,7 +157,7 @@ func (h *hub) admit(members ...member) {
 // client is a Bus that runs, with its log.
 type client struct {
 	*Bus
-	t   *testing.T
+	t   testing.TB
 	log *text
 }
 
@@ -170,7 +170,7 @@ type text struct {
 func (t *text) Write(p []byte) (int, error) { t.mu.Lock(); defer t.mu.Unlock(); return t.b.Write(p) }
 func (t *text) String() string              { t.mu.Lock(); defer t.mu.Unlock(); return t.b.String() }
 
-func newClient(t *testing.T) *client {
+func newClient(t testing.TB) *client {
 	t.Helper()
 	log := &text{}
 	b := Open(Options{Log: slog.New(slog.NewTextHandler(log, nil)), Lookup: func(context.Context, string) ([]netip.Addr, error) {
@@ -212,7 +212,7 @@ func (c *client) within() context.Context {
 	return ctx
 }
 
-func newKeyOf(t *testing.T) *Key {
+func newKeyOf(t testing.TB) *Key {
 	t.Helper()
 	k, err := Generate()
 	must(t, err)
@@ -226,14 +226,14 @@ func nodes(ports ...uint16) (list []*config.HubNode) {
 	return list
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func receive[T any](t *testing.T, c <-chan T) T {
+func receive[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
