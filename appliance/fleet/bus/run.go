@@ -319,7 +319,7 @@ func explain(err error, s *Settings) (why, cure string) {
 }
 
 const (
-	cureRefused  = "Give the hub the key: `show fleet key` prints it, `hub box add` takes it. One that was revoked is not taken again: `fleet key generate` makes another."
+	cureRefused  = "Give the hub the key: `show fleet key` prints it, `hub box add` takes it, or `hub box key` that of a box which it has already. One that was revoked is not taken again: `fleet key generate` makes another."
 	cureName     = "`name` must be the name that the hub has for this box: `hub box list` tells it. Or give the hub the key file of this box again."
 	curePin      = "Compare `pin` with the pin that `hub show` prints at the hub. Where it is another one although nobody has given the hub a new key, find out who answers in its place."
 	curePinProxy = "A proxy that inspects TLS shows certificates of its own, which no pin fits: have it let the hub through unread, or use `ca` in place of `pin`, and name the proxy's CA in `http-proxy`. Without such a proxy compare `pin` with the pin that `hub show` prints."
