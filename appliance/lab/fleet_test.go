@@ -103,9 +103,9 @@ func (h *fleetHub) stop() {
 func TestCallsTakeLicensesOfAHub(t *testing.T) {
 	r := runBox(t, Setup{})
 	hub := r.joins(map[license.Kind]int{license.SIPSessions: 3, license.SRTPChannels: 2})
-	r.wait("the hub takes the box", func() bool {
+	r.wait("the hub serves the box", func() bool {
 		out, err := r.box.Exec(r.ctx, "show fleet")
-		return err == nil && strings.Contains(out, "connected")
+		return err == nil && strings.Contains(out, "connected") && strings.Contains(r.log.String(), "steward serves")
 	})
 	calls := func() (outs, ins []*Call) { // at once, so that some wait; four sessions are the box's own
 		for range 7 {
