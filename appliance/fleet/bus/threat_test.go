@@ -102,7 +102,8 @@ func TestWhatTheKeyOfAStolenBoxIsGoodFor(t *testing.T) {
 func TestWhatStolenCredentialsAreGoodFor(t *testing.T) {
 	h := hubtest.Start(t)
 	h.Box("berlin", nil)
-	i := intrude(t, h, "otto", h.Operator(hubtest.Customer, "otto"))
+	key := h.Operator(hubtest.Customer, "otto")
+	i := intrude(t, h, "otto", key)
 	h.Operator(hubtest.Customer, "anna")
 	all := strings.Join(i.may([]string{
 		fleet.StatusOf("berlin"), fleet.AlarmsOf("berlin"), fleet.CallsOf("berlin"), fleet.LeaseOf("berlin"), fleet.RetireOf("berlin"), fleet.NewsFor("berlin"),
@@ -118,6 +119,14 @@ func TestWhatStolenCredentialsAreGoodFor(t *testing.T) {
 	}
 	if got := len(i.may([]string{fleet.DialOf("otto", "berlin")}, []string{"box.*.status", "box.*.alarms", "box.*.calls"})); got != 4 {
 		t.Errorf("%d of the 4 things that an operator is for", got)
+	}
+	ended := make(chan struct{})
+	i.conn.SetClosedHandler(func(*nats.Conn) { close(ended) })
+	must(t, h.Registry.RevokeOperator(t.Context(), hubtest.Customer, "otto"))
+	receive(t, ended)
+	if c, err := h.Dial(0, "otto", key, nats.NoReconnect()); err == nil {
+		c.Close()
+		t.Error("they are taken after they were revoked")
 	}
 }
 
