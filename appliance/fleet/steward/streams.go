@@ -47,11 +47,21 @@ func streams(replicas int, store int64) []jetstream.StreamConfig {
 // Streams makes what is missing of a customer's streams, and changes what is otherwise than it is to be. What is in them stays.
 func Streams(ctx context.Context, js jetstream.JetStream, replicas int, store int64) error {
 	for _, c := range streams(replicas, store) {
-		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
+		if err := makeStream(ctx, js, c); err != nil {
 			return fmt.Errorf("stream %s: %w", c.Name, err)
 		}
 	}
 	return nil
+}
+
+// makeTime is for a cluster to make a stream. While it has no leader it does not answer, and forgets the question.
+const makeTime = 2 * time.Second
+
+func makeStream(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, makeTime)
+	defer cancel()
+	_, err := js.CreateOrUpdateStream(ctx, c)
+	return err
 }
 
 // bucketName is that of the bucket of all pools. It is in the hub's own account: in that of a customer, a box could have JetStream's answer to one of
@@ -64,7 +74,7 @@ func key(customer string, kind license.Kind) string { return customer + "." + st
 // Bucket opens the bucket of all pools, or makes it. The bucket is a stream of our own making, as one made by the library is read from any replica: one
 // that lags behind would have every compare-and-set fail until it has caught up.
 func Bucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
-	_, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	err := makeStream(ctx, js, jetstream.StreamConfig{
 		Name: "KV_" + bucketName, Subjects: []string{"$KV." + bucketName + ".>"}, Storage: jetstream.FileStorage, Replicas: replicas,
 		Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxMsgsPerSubject: 1, MaxBytes: bucketBytes, MaxMsgSize: maxPool, MaxConsumers: 100,
 		Duplicates: again, AllowRollup: true, DenyDelete: true, AllowDirect: false,
