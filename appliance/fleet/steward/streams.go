@@ -19,7 +19,7 @@ const (
 	// together have a bound in octets, so that no customer fills the disk of the others.
 	alarmAge, callAge, statusAge = 366 * 24 * time.Hour, 90 * 24 * time.Hour, 366 * 24 * time.Hour
 	alarmsOfBox, callsOfBox      = 10_000, 100_000
-	maxAlarm, maxMessage         = 16 << 10, 64 << 10 // octets
+	maxCall                      = 64 << 10 // octets
 
 	bucketBytes = 48 << 20  // of all pools
 	maxPool     = 200 << 10 // octets of the value of one
@@ -34,12 +34,12 @@ func streams(replicas int, store int64) []jetstream.StreamConfig {
 			Duplicates: again, Compression: jetstream.S2Compression, DenyDelete: true,
 		}
 	}
-	status := kept(fleet.StatusStream, "status", statusAge, 1, store/16, maxMessage)
+	status := kept(fleet.StatusStream, "status", statusAge, 1, store/16, fleet.MaxStatus)
 	status.Compression = jetstream.NoCompression // of what is rewritten all the time
 	status.NoAck = true                          // nobody waits for one, and an answer goes wherever who asks wants it
 	return []jetstream.StreamConfig{
-		kept(fleet.AlarmStream, "alarms", alarmAge, alarmsOfBox, store/8, maxAlarm),
-		kept(fleet.CallStream, "calls", callAge, callsOfBox, store-store/8-store/16, maxMessage),
+		kept(fleet.AlarmStream, "alarms", alarmAge, alarmsOfBox, store/8, fleet.MaxAlarm),
+		kept(fleet.CallStream, "calls", callAge, callsOfBox, store-store/8-store/16, fleet.MaxStatus),
 		status,
 	}
 }
