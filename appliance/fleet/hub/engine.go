@@ -45,6 +45,8 @@ type engine interface {
 type embedded struct {
 	node    *Node
 	s       *server.Server
+	boxes   *tls.Config // as it was started with
+	routes  *tls.Config
 	done    chan struct{}
 	allowed atomic.Pointer[map[string]int]
 }
@@ -62,7 +64,7 @@ func (n *Node) startEmbedded() (*embedded, error) {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
 	s.SetLoggerV2(&engineLog{log: slog.With("node", n.Name())}, false, false, false)
-	e := &embedded{node: n, s: s, done: make(chan struct{})}
+	e := &embedded{node: n, s: s, boxes: o.Websocket.TLSConfig, routes: o.Cluster.TLSConfig, done: make(chan struct{})}
 	go func() {
 		s.WaitForShutdown()
 		close(e.done)
@@ -84,12 +86,6 @@ func (n *Node) options() (*server.Options, error) {
 	o.NoSigs = true
 	o.PidFile = ""      // this process is none that takes the signals of nats-server
 	o.SyncAlways = true // a lease that was granted is on the disk: the pool is not overdrawn after a loss of power
-	// A reload compares the TLS settings with those in use, to which a handshake would add keys of tickets meanwhile: it would be a data race.
-	for _, c := range []*tls.Config{o.Websocket.TLSConfig, o.Cluster.TLSConfig} {
-		if c != nil {
-			c.SessionTicketsDisabled = true
-		}
-	}
 	return o, nil
 }
 
@@ -100,6 +96,9 @@ func (e *embedded) reload(l *Listing) error {
 	if err != nil {
 		return err
 	}
+	// A reload compares the TLS settings with those in use, to which handshakes write meanwhile: other ones would be a data race. So a certificate that
+	// was exchanged is shown after a restart.
+	o.Websocket.TLSConfig, o.Cluster.TLSConfig = e.boxes, e.routes
 	return e.s.ReloadOptions(o)
 }
 

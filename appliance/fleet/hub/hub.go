@@ -94,6 +94,9 @@ type Node struct {
 
 // Open reads the folder of a node.
 func Open(dir string) (*Node, error) {
+	if absolute, err := filepath.Abs(dir); err == nil { // it stands in nats.conf
+		dir = absolute
+	}
 	n := &Node{dir: dir, ready: make(chan struct{})}
 	text, err := os.ReadFile(n.path(fileHub))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +129,9 @@ func (n *Node) Dir() string { return n.dir }
 
 // Name is that of the node.
 func (n *Node) Name() string { return n.place.Name }
+
+// URL is where boxes and operators dial the node.
+func (n *Node) URL() string { return n.place.URL() }
 
 // Places are those of all nodes of the hub.
 func (n *Node) Places() []Place { return n.set.Nodes }

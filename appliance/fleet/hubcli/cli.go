@@ -50,6 +50,7 @@ func commands() []command {
 		{"init", "", "make the folder of a new hub, or one folder for each of its three nodes", initHub},
 		{"run", "", "serve boxes and operators", run},
 		{"show", "", "the hub's ID for issuers of licenses, its pin and its nodes, and the lines for a box", show},
+		{"unit", "", "the service of systemd that runs the node", showUnit},
 		{"customer add", "NAME", "take a customer: its boxes, operators and licenses are apart from those of others", addCustomer},
 		{"customer list", "", "the customers", listCustomers},
 		{"customer remove", "NAME", "end a customer and delete what the hub keeps of it", removeCustomer},

@@ -19,11 +19,13 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,7 +48,9 @@ import (
 // TestMain is the command itself when a test starts this binary as such: ssh wants a program.
 func TestMain(m *testing.M) {
 	if os.Getenv("HUB_TEST_MAIN") != "" {
-		os.Exit(hubcli.Main(context.Background(), os.Args[1:], hubcli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		os.Exit(hubcli.Main(ctx, os.Args[1:], hubcli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
 	os.Exit(m.Run())
 }

@@ -94,7 +94,7 @@ func addBox(flags *flag.FlagSet) func(*call) error {
 			if err := r.AddBox(c.ctx, *customer, file, limits()); err != nil {
 				return err
 			}
-			c.printf("The box %s of %s is added: serial number %s, key %s.\n", file.Box, *customer, file.Serial, file.Key)
+			c.printf("The box %s of %s is added: serial number %s, key %s. It connects within 15 seconds.\n", file.Box, *customer, file.Serial, file.Key)
 			return nil
 		})
 	}

@@ -31,7 +31,7 @@ func run(flags *flag.FlagSet) func(*call) error {
 		go func() {
 			select {
 			case <-n.Ready():
-				log.Info("the hub serves", "hub", n.ID(), "node", n.Name(), "boxes", n.Places()[0].URL())
+				log.Info("the hub serves", "hub", n.ID(), "node", n.Name(), "boxes", n.URL())
 			case <-c.ctx.Done():
 			}
 		}()

@@ -99,14 +99,14 @@ func (c *call) made(n *hub.Node, dirs []string) error {
 		for i, d := range dirs {
 			c.printf("     %s  to %s\n", d, n.Places()[i].Address)
 		}
-		c.printf("   %s stays here, where nobody else reads it: nodes that come later need it.\n", filepath.Join(c.dir, "ca.key"))
+		c.printf("   %s stays here, where nobody else reads it: whoever has it can pretend to be the hub. The nodes do not need it.\n", filepath.Join(c.dir, "ca.key"))
 		c.printf("   The machines reach each other at the port of -routes, boxes and operators reach all of them at that of -listen.\n\n")
-		c.printf("2. Have each machine run its node, with /etc/systemd/system/hub.service:\n\n%s\n", indent(unit(dir)))
+		c.printf("2. Have each machine run its node:\n\n")
 	} else {
 		c.printf("1. Keep a copy of %s where nobody else reads it: whoever has it has the hub.\n\n", dir)
-		c.printf("2. Have the machine run it, with /etc/systemd/system/hub.service:\n\n%s\n", indent(unit(dir)))
+		c.printf("2. Have the machine run it:\n\n")
 	}
-	c.printf("   systemctl enable --now hub\n\n")
+	c.printf("     hub unit -dir %s > /etc/systemd/system/hub.service\n     systemctl daemon-reload\n     systemctl enable --now hub\n\n", dir)
 	lines, err := boxLines(n)
 	if err != nil {
 		return err
@@ -160,6 +160,16 @@ func boxLines(n *hub.Node) (string, error) {
 		text += "\n"
 	}
 	return text + "  pin " + pin + "\n", nil
+}
+
+func showUnit(*flag.FlagSet) func(*call) error {
+	return func(c *call) error {
+		n, err := hub.Open(c.dir)
+		if err == nil {
+			c.printf("%s", unit(n.Dir()))
+		}
+		return err
+	}
 }
 
 func indent(text string) string {
