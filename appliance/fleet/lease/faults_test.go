@@ -149,6 +149,16 @@ func (w *world) cutOff(b *simBox, d time.Duration) {
 	})
 }
 
+// blackout has all of the hub away for longer than leases last.
+func (w *world) blackout() {
+	w.seen["times that the whole hub was away for two days"]++
+	for _, n := range w.nodes {
+		n.up, n.life = false, n.life+1
+		w.topology()
+		w.after(w.between(47*time.Hour, 49*time.Hour), func() { n.up = true; w.topology() })
+	}
+}
+
 // wrongClock has the clock of a node wrong for a while.
 func (w *world) wrongClock(by, d time.Duration) {
 	n := w.nodes[w.IntN(3)]

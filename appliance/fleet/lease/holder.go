@@ -163,7 +163,7 @@ func (h *Holder) due(now time.Duration) time.Duration {
 		return h.retry
 	}
 	at := h.renew
-	if h.wish(now) > h.count && h.demand.tight(now, h.count) {
+	if h.wish(now) > h.count && (h.known && h.count < h.min || h.demand.tight(now, h.count)) {
 		at = min(at, h.grow)
 		if h.demand.waiting { // a failure does not make calls wait
 			return min(max(at, h.retry), h.sent+urgent)

@@ -127,6 +127,10 @@ func run(p plan) *world {
 	for range p.faults {
 		w.after(w.between(time.Hour, end), w.fault)
 	}
+	for range p.boxes / 50 {
+		w.after(w.between(2*time.Hour, 3*day), func() { w.cutOff(w.anyBox(), w.between(31*day, 34*day)) })
+	}
+	w.after(w.between(8*day, 20*day), w.blackout)
 	for len(w.queue) > 0 {
 		next := heap.Pop(&w.queue).(moment)
 		if next.at > end {

@@ -12,7 +12,7 @@ import (
 
 var (
 	worlds = flag.Int("worlds", 1, "how many worlds of 1,000 boxes there are, each with 10,000 faults")
-	usual  = plan{boxes: 1000, total: 85, days: 36, faults: 10000}
+	usual  = plan{boxes: 1000, total: 75, days: 36, faults: 10000}
 )
 
 // Whatever fails, the boxes together never have more than the pool, save what they have by grace, and a box that reaches the hub has what is free.
@@ -32,8 +32,8 @@ func TestAThousandBoxes(t *testing.T) {
 	}
 }
 
-// The check finds what it is there for. Not every world has the accident that a flaw needs: a seed stands beside those that need another than the
-// first, and with -worlds more are tried.
+// The check finds what it is there for. Not every world has the accident that a flaw needs: up to five are tried, from the seed on that is known to
+// have it.
 func TestTheCheckFindsFlaws(t *testing.T) {
 	const money = leasecheck.Overdrawn + " " + leasecheck.Reserved // in either way more is lent than there is
 	for _, f := range []struct {
@@ -45,8 +45,8 @@ func TestTheCheckFindsFlaws(t *testing.T) {
 		{"", "", 6, 1},
 		{"no compare-and-set", money, 6, 1},
 		{"answered without a write", leasecheck.Overdrawn, 6, 1},
-		{"an unknown outcome is taken for done", leasecheck.Overdrawn, 6, 1},
-		{"sequences are ignored", leasecheck.Overdrawn, 6, 4},
+		{"an unknown outcome is taken for done", leasecheck.Overdrawn, 6, 2},
+		{"sequences are ignored", leasecheck.Overdrawn, 6, 5},
 		{"shares are given away too early", leasecheck.Overdrawn, 6, 1},
 		{"time passes that nobody watched", leasecheck.Overdrawn, 6, 1},
 		{"all nodes have one time", money, 6, 4},
@@ -59,11 +59,11 @@ func TestTheCheckFindsFlaws(t *testing.T) {
 		{"a box measures by a third", leasecheck.Overstay, 36, 1},
 		{"a grace has no end", leasecheck.Overstay, 36, 1},
 		{"a refused box has grace", leasecheck.Overstay, 6, 3},
-		{"a sequence is not mended", leasecheck.Ignored, 6, 2},
+		{"a sequence is not mended", leasecheck.Ignored, 6, 3},
 		{"a box is not heard", leasecheck.Ignored, 6, 1},
 	} {
 		t.Run(cmp.Or(string(f.flaw), "no flaw"), func(t *testing.T) {
-			for more := range *worlds {
+			for more := range 5 {
 				w := run(plan{seed: f.seed + uint64(more), boxes: 100, total: 40, days: f.days, faults: 100 * f.days, flaw: f.flaw, until: f.rule})
 				report := w.check.Report()
 				t.Logf("seed %d, after %s: %v", f.seed+uint64(more), w.now, report.By)
@@ -72,11 +72,11 @@ func TestTheCheckFindsFlaws(t *testing.T) {
 					return
 				case f.rule == "" && report.Count > 0:
 					t.Fatal(report)
+				case f.rule == "":
+					return
 				}
 			}
-			if f.rule != "" {
-				t.Errorf("%s was to be broken", f.rule)
-			}
+			t.Errorf("%s was to be broken", f.rule)
 		})
 	}
 }
