@@ -37,7 +37,7 @@ type guest struct {
 
 const (
 	maxInside     = 64 // connections with a login
-	maxInsideEach = 16 // of one account
+	maxInsideEach = 24 // of one account: as many as operators of a hub have, who may share one
 	sayEvery      = time.Minute
 )
 
