@@ -122,19 +122,21 @@ const (
 	sendTime  = 30 * time.Second
 )
 
-// send sends a message, and waits while the link has no room for it: more is to be sent than the line to the hub carries.
+// send sends a message, and waits while the link has no room for it: more is to be sent than the line to the hub carries. It does not wait for a
+// connection that is broken; one that is closed still owes its end to the other side.
 func (s *session) send(message []byte) error {
-	for until := time.Now().Add(sendTime); ; {
+	for until := time.Now().Add(sendTime); ; time.Sleep(sendAgain) {
 		err := s.link.Send(s.to, message)
-		if connected, _ := s.link.Changed(); !errors.Is(err, fleet.ErrAway) || !connected || time.Now().After(until) {
+		if connected, _ := s.link.Changed(); !errors.Is(err, fleet.ErrAway) || !connected || s.isBroken() || time.Now().After(until) {
 			return err
-		}
-		select {
-		case <-s.over:
-			return err
-		case <-time.After(sendAgain):
 		}
 	}
+}
+
+func (s *session) isBroken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.state == broken
 }
 
 // run passes data on until the connection is over, and closes the local side. The error is why it ended before its end.

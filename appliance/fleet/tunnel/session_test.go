@@ -92,7 +92,7 @@ func pipe(t *testing.T, frames int, r *rand.Rand) {
 	size := []int{1 + roll(64), 1 + roll(4<<10), 1 + roll(40<<10)}[roll(3)]
 	j := join(t, &fakeHub{
 		wait: func() time.Duration { return time.Duration(roll(int(time.Millisecond))) },
-		full: func() bool { return roll(20) == 0 },
+		full: func() bool { return roll(4) == 0 },
 	})
 	var all sync.WaitGroup
 	carry := func(from, to wire, slow time.Duration) {
