@@ -21,13 +21,20 @@ type fleetHub struct {
 	process *Process
 }
 
-// joins sets up a hub whose pool has these licenses, and has the box lease them.
-func (r *running) joins(pool map[license.Kind]int) *fleetHub {
-	r.t.Helper()
-	h := &fleetHub{r: r, program: filepath.Join(r.t.TempDir(), "hub"), dir: filepath.Join(r.t.TempDir(), "state")}
-	if out, err := exec.Command("go", "build", raceFlag, "-o", h.program, "viaduct/appliance/fleet/cmd/hub").CombinedOutput(); err != nil {
-		r.t.Fatalf("build the hub: %v\n%s", err, out)
+// buildHub builds the hub's program. It may take minutes, so it comes before the limit of a test.
+func buildHub(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "hub")
+	if out, err := exec.Command("go", "build", raceFlag, "-o", program, "viaduct/appliance/fleet/cmd/hub").CombinedOutput(); err != nil {
+		t.Fatalf("build the hub: %v\n%s", err, out)
 	}
+	return program
+}
+
+// joins sets up a hub whose pool has these licenses, and has the box lease them.
+func (r *running) joins(program string, pool map[license.Kind]int) *fleetHub {
+	r.t.Helper()
+	h := &fleetHub{r: r, program: program, dir: filepath.Join(r.t.TempDir(), "state")}
 	authority, _, err := r.Licenses(nil)
 	if err != nil {
 		r.t.Fatal(err)
@@ -101,8 +108,9 @@ func (h *fleetHub) stop() {
 // A box whose own licenses are in use takes calls with those of its hub, as many as the pool has, and keeps them when the hub is gone, over a
 // restart of its own.
 func TestCallsTakeLicensesOfAHub(t *testing.T) {
+	program := buildHub(t)
 	r := runBox(t, Setup{})
-	hub := r.joins(map[license.Kind]int{license.SIPSessions: 3, license.SRTPChannels: 2})
+	hub := r.joins(program, map[license.Kind]int{license.SIPSessions: 3, license.SRTPChannels: 2})
 	r.wait("the hub serves the box", func() bool {
 		out, err := r.box.Exec(r.ctx, "show fleet")
 		return err == nil && strings.Contains(out, "connected") && strings.Contains(r.log.String(), "steward serves")

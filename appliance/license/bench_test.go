@@ -11,12 +11,17 @@ func BenchmarkAcquire(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		s, err := m.Acquire(1, 1)
-		if err != nil {
-			b.Fatal(err)
+	acquire := func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			s, err := m.Acquire(1, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Release()
 		}
-		s.Release()
 	}
+	b.Run("alone", acquire)
+	m.Attach(map[Kind]int{SIPSessions: 8})
+	b.Run("with a hub", acquire)
 }
