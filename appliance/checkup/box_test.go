@@ -35,6 +35,7 @@ type fake struct {
 	unclear       error // ends the trial of accounts
 	trials        int
 	presence      []status.CheckStep
+	fleet         status.Fleet
 }
 
 func (f *fake) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
@@ -44,6 +45,7 @@ func (f *fake) TestPresence(_ context.Context, _ string, report func(status.Chec
 	return status.Checkup{}, nil
 }
 
+func (f *fake) Fleet() status.Fleet                              { return f.fleet }
 func (f *fake) Effective() *config.Config                        { return f.cfg }
 func (f *fake) IPInterfaces() []status.IPInterface               { return f.interfaces }
 func (f *fake) Neighbours() ([]status.Neighbour, error)          { return nil, nil }

@@ -57,6 +57,8 @@ type Box interface {
 	TryAccounts(ctx context.Context, gateway string) (taken int, refused *sipua.Refused, other error)
 	// Question is the OPTIONS that an interface would send to a host, "" for its peer.
 	Question(ctx context.Context, iface config.InterfaceID, host string) (sipua.Question, error)
+	// Fleet is how the box stands with the hub of its fleet.
+	Fleet() status.Fleet
 	// TestPresence goes through the steps of a presence-service, and changes nothing.
 	TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error)
 }

@@ -72,4 +72,6 @@ var steps = []step{
 		about: "Voice of the peer arrived in the calls of the last hour."},
 	{id: "presence", title: "Presence", of: "of", part: all, subjects: presenceServices, run: checkPresence,
 		about: "Microsoft Graph is reached, lets the box sign in with the permissions that it needs, and tells the presence of users: the steps of `presence test`."},
+	{id: "hub", title: "Hub", of: "of", part: all, after: []string{"name-servers", "router"}, subjects: fleets, run: checkHub,
+		about: "The hub of the fleet is connected and takes the box, and what is leased from it is in force."},
 }
