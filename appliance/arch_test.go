@@ -178,6 +178,7 @@ var floors = map[string]string{
 	"../image/flash":                "",
 	"lab":                           "*",
 	"lab/entra":                     "",
+	"lab/fleetlab":                  "*",
 	"lab/proxy":                     "",
 	"lab/presencelab":               "*",
 	"lab/starfacerest":              "",

@@ -92,6 +92,12 @@ type Namespace struct {
 	gone chan struct{} // closed when that thread ends
 }
 
+// NewNamespace makes a network of its own beside those of worlds. It is to be closed.
+func NewNamespace(name string) (*Namespace, error) { return newNamespace(name) }
+
+// Close ends the namespace. Programs that run in it go on.
+func (n *Namespace) Close() error { return n.close() }
+
 func newNamespace(name string) (*Namespace, error) {
 	n := &Namespace{Name: name, jobs: make(chan func()), gone: make(chan struct{})}
 	ready := make(chan error, 1)

@@ -200,6 +200,19 @@ func (w *World) Host(name string, addr netip.Addr) (*Namespace, error) {
 	})
 }
 
+// Join joins a namespace with another by a link whose ends have names and addresses.
+func (n *Namespace) Join(link string, addr netip.Addr, other *Namespace, otherLink string, otherAddr netip.Addr, bits int) error {
+	if err := n.edit(func(h *netlink.Handle) error {
+		return errors.Join(h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: link}, PeerName: otherLink, PeerNamespace: netlink.NsFd(other.file.Fd())}),
+			up(h, link), addresses(h, link, bits, addr))
+	}); err != nil {
+		return err
+	}
+	return other.edit(func(h *netlink.Handle) error {
+		return errors.Join(up(h, "lo"), up(h, otherLink), addresses(h, otherLink, bits, otherAddr))
+	})
+}
+
 // set writes a setting of the kernel for the namespace of this thread.
 func set(name, value string) error {
 	return os.WriteFile("/proc/sys/"+name, []byte(value), 0)
