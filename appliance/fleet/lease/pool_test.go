@@ -206,6 +206,15 @@ func TestTimeThatNobodyWatched(t *testing.T) {
 		{"its clock was set ahead by a year", func(h *hub) { h.now = h.now.AddDate(1, 0, 0); h.tend(lease.Life) }, 5},
 		{"and watched", func(h *hub) { h.now = h.now.AddDate(1, 0, 0); h.tend(lease.Life + lease.Margin + lease.Watch) }, 0},
 		{"its clock was set back by a year", func(h *hub) { h.now = h.now.AddDate(-1, 0, 0); h.tend(lease.Life + lease.Margin + lease.Watch) }, 0},
+		{"a clock that goes back and forth", func(h *hub) {
+			for range 300 {
+				for _, off := range []time.Duration{0, -lease.Gap / 2} {
+					next, _ := h.Grant("b", question("b", uint64(h.now.UnixMilli()), 0, 0), h.Terms, h.now.Add(off))
+					h.Pool, h.now = next, h.now.Add(time.Second)
+				}
+			}
+			h.tend(lease.Life)
+		}, 5},
 		{"two clocks that differ, in turns", func(h *hub) {
 			for range 200 {
 				for _, off := range []time.Duration{0, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, -10 * time.Hour} {
