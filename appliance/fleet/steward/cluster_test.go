@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"viaduct/appliance/config"
@@ -222,9 +223,12 @@ type asker struct {
 	t      *testing.T
 	name   string
 	serial string
-	link   *bus.Bus
-	log    *leasecheck.Log
-	asked  *atomic.Int64 // answers in all
+	link   interface {
+		Request(ctx context.Context, subject string, body []byte) ([]byte, error)
+	}
+	think time.Duration // between two requests
+	log   *leasecheck.Log
+	asked *atomic.Int64 // answers in all
 
 	mu      sync.Mutex
 	began   time.Time // the request under way; zero: there is none
@@ -271,7 +275,7 @@ func (a *asker) run(ctx context.Context) {
 		a.asked.Add(1)
 		select {
 		case <-ctx.Done():
-		case <-time.After(think/2 + rand.N(think)):
+		case <-time.After(a.think/2 + rand.N(a.think)):
 		}
 	}
 }
@@ -315,30 +319,91 @@ func (a *asker) took() {
 	a.served, a.began = a.began, time.Time{}
 }
 
+// direct is the link of a box without a hub's doors.
+type direct struct {
+	conn *nats.Conn
+	name string
+}
+
+func (d direct) Request(ctx context.Context, subject string, body []byte) ([]byte, error) {
+	m, err := requestAs(d.conn, d.name, subject, body, 300*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+// Three stewards change the same pool at once, as fast as they can: each change is made once, of what was there.
+func TestThreeStewardsShareAPool(t *testing.T) {
+	const total, boxes, enoughAnswers = 60, 40, 600
+	k := newKeys(t)
+	url := engine(t, t.TempDir()).ClientURL()
+	book := k.book(boxes, k.license(t, license.SIPSessions, total))
+	var pools jetstream.KeyValue
+	for i := range 3 {
+		conn := dial(t, url)
+		js, err := jetstream.New(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pools, err = steward.Bucket(t.Context(), js, 1); err != nil {
+			t.Fatal(err)
+		}
+		s, err := steward.New(steward.Options{Customer: "acme", Node: fmt.Sprint("node-", i), Conn: conn, Pools: pools, Replicas: 1, Store: 1536 << 20, Key: k.hub, Log: logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Set(book)
+		start(t, s)
+	}
+	log, answers := &leasecheck.Log{}, &atomic.Int64{}
+	log.Add(leasecheck.Event{What: leasecheck.Total, Count: total})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for i := range boxes {
+		log.Add(leasecheck.Event{What: leasecheck.Limits, Serial: serial(i), Max: total})
+		name := fmt.Sprint("box-", i)
+		a := &asker{keys: k, t: t, name: name, serial: serial(i), log: log, asked: answers, link: direct{dial(t, url), name}, think: 2 * time.Millisecond}
+		running.Go(func() { a.run(ctx) })
+	}
+	for end := time.Now().Add(enough); answers.Load() < enoughAnswers; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d answers", answers.Load())
+		}
+	}
+	cancel()
+	running.Wait()
+	if report := leasecheck.Check(log.Events(), leasecheck.Standard); report.Count > 0 || report.Short == 0 {
+		t.Error(report)
+	}
+}
+
 // load runs so many boxes. worst returns the longest that a request has taken since it was called last, those under way included; stop ends the load.
 func (n *nodes) load(k *keys, r *hub.Registry, pin string, boxes int, log *leasecheck.Log) (all []*asker, worst func() time.Duration, answers *atomic.Int64, stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	var links []*bus.Bus
 	answers = &atomic.Int64{}
 	for i := range boxes {
 		key, err := bus.Generate()
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		a := &asker{keys: k, t: n.t, name: fmt.Sprint("box-", i), serial: serial(i), log: log, asked: answers, link: bus.Open(bus.Options{Log: logger()})}
+		link := bus.Open(bus.Options{Log: logger()})
+		a := &asker{keys: k, t: n.t, name: fmt.Sprint("box-", i), serial: serial(i), log: log, asked: answers, link: link, think: think}
 		if err := r.AddBox(ctx, hub.DefaultCustomer, fleet.KeyFile{Box: a.name, Serial: a.serial, Key: key.Public()}, map[string]hub.Limit{string(license.SIPSessions): {Max: most}}); err != nil {
 			n.t.Fatal(err)
 		}
 		log.Add(leasecheck.Event{What: leasecheck.Limits, Serial: a.serial, Max: most})
-		a.link.Apply(bus.Settings{Name: a.name, Key: key, Hubs: n.hubs, Pin: pin})
-		all = append(all, a)
+		link.Apply(bus.Settings{Name: a.name, Key: key, Hubs: n.hubs, Pin: pin})
+		all, links = append(all, a), append(links, link)
 	}
-	for _, a := range all {
-		running.Go(func() { a.link.Run(ctx) })
+	for i, a := range all {
+		running.Go(func() { links[i].Run(ctx) })
 		for tries := 0; ; tries++ { // a node may not know it yet
 			soon, done := context.WithTimeout(ctx, time.Second)
-			err := a.link.Reach(soon)
+			err := links[i].Reach(soon)
 			done()
 			if err == nil {
 				break
@@ -346,7 +411,7 @@ func (n *nodes) load(k *keys, r *hub.Registry, pin string, boxes int, log *lease
 			if tries > 300 {
 				n.t.Fatalf("%s is not connected: %v", a.name, err)
 			}
-			a.link.Retry()
+			links[i].Retry()
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
