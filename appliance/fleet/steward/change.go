@@ -12,8 +12,8 @@ import (
 
 const (
 	answerTime = 700 * time.Millisecond // for the bucket to answer. While it has no leader it answers nothing
-	conflict   = 10 * time.Millisecond  // before what another node has written is read, once more for each time in a row, up to
-	conflicts  = 100 * time.Millisecond // this
+	conflict   = 2 * time.Millisecond   // before what another node has written is read, once more for each time in a row, up to
+	conflicts  = 20 * time.Millisecond  // this
 	failure    = 150 * time.Millisecond // before it is tried again when it did not answer
 )
 

@@ -335,7 +335,7 @@ func (d direct) Request(ctx context.Context, subject string, body []byte) ([]byt
 
 // Three stewards change the same pool at once, as fast as they can: each change is made once, of what was there.
 func TestThreeStewardsShareAPool(t *testing.T) {
-	const total, boxes, enoughAnswers = 60, 40, 600
+	const total, boxes, enoughAnswers = 40, 25, 250
 	k := newKeys(t)
 	url := engine(t, t.TempDir()).ClientURL()
 	book := k.book(boxes, k.license(t, license.SIPSessions, total))
