@@ -283,7 +283,7 @@ func TestARestart(t *testing.T) {
 		"after a day":         {0, 25 * time.Hour, status.PoolLeaseGrace, 9, 29*24*time.Hour + 22*time.Hour},
 		"after months":        {0, 90 * 24 * time.Hour, status.PoolLeaseLapsed, 0, 0},
 		"the clock went back": {0, -time.Hour, status.PoolLeaseGrace, 9, 30 * 24 * time.Hour},
-		"the clock went back, and grace was used":  {(11*24 + 8) * time.Hour, -time.Hour, status.PoolLeaseGrace, 9, (20*24 - 8) * time.Hour},
+		"the clock went back, and grace was used":  {(11*24 + 8) * time.Hour, -5 * time.Hour, status.PoolLeaseGrace, 9, (20*24 - 8) * time.Hour},
 		"the clock went back at the end of it all": {32 * 24 * time.Hour, -40 * 24 * time.Hour, status.PoolLeaseLapsed, 0, 0},
 	} {
 		t.Run(what, func(t *testing.T) {
