@@ -70,13 +70,6 @@ func (l *Log) Add(e Event) {
 	l.events = append(l.events, e)
 }
 
-// Put adds an event with a time of its own.
-func (l *Log) Put(e Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
 // Events returns the log.
 func (l *Log) Events() []Event {
 	l.mu.Lock()
