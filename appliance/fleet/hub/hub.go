@@ -22,6 +22,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -89,7 +91,7 @@ type Node struct {
 	lease ed25519.PrivateKey
 	ready chan struct{}
 
-	taken string // accounts.conf as the engine has it; of the goroutine that follows the registry
+	taken atomic.Pointer[string] // accounts.conf as the engine has it
 }
 
 // Open reads the folder of a node.
@@ -141,6 +143,12 @@ func (n *Node) Replicas() int { return len(n.set.Nodes) }
 
 // Ready is closed when the engine runs and the registry could be read for the first time.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// Knows reports whether the engine was told of a user's public key. A stock server may take it a little later.
+func (n *Node) Knows(key string) bool {
+	taken := n.taken.Load()
+	return taken != nil && strings.Contains(*taken, key)
+}
 
 // LeaseKey signs leases.
 func (n *Node) LeaseKey() ed25519.PrivateKey { return n.lease }

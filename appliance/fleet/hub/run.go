@@ -134,7 +134,7 @@ func (r *Registry) first(ctx context.Context) error {
 // take has the engine know the users of a Listing. What does not concern users is no reason to reload.
 func (n *Node) take(l *Listing, e engine) error {
 	text := n.accounts(l)
-	if text != n.taken {
+	if taken := n.taken.Load(); taken == nil || *taken != text {
 		if old, err := os.ReadFile(n.path(fileAccounts)); err != nil || string(old) != text {
 			if err := n.writeAccounts(l); err != nil {
 				return err
@@ -143,7 +143,7 @@ func (n *Node) take(l *Listing, e engine) error {
 		if err := e.reload(l); err != nil { // also of a file that is as it was: this process may have ended before
 			return fmt.Errorf("have the engine take its users: %w", err)
 		}
-		n.taken = text
+		n.taken.Store(&text)
 	}
 	select {
 	case <-n.ready:
