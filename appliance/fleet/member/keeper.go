@@ -32,6 +32,7 @@ type keeper struct {
 	proof  proof         // of what it holds
 	judged time.Time     // when that was verified last
 	up     bool          // connected
+	turned string        // why the hub has turned the box away, for a holder that is not restored yet; "": it has not
 	state  status.PoolLeaseState
 	quiet  chan struct{} // closed when nothing is under way; nil: nobody waits
 }
@@ -55,6 +56,8 @@ const (
 	skew       = time.Hour       // by how much the clocks of box and hub may differ
 	keptMax    = 1 << 20         // octets of the file
 	denySoon   = license.Patience
+	deafTries  = 10                     // of a request, while the box is connected and nobody hears it,
+	deafPause  = 100 * time.Millisecond // with so much between them
 )
 
 func (k *keeper) file() string { return filepath.Join(k.l.o.Dir, "lease-"+string(k.kind)) }
@@ -83,6 +86,9 @@ func (k *keeper) enable(on, others bool) {
 func (k *keeper) connected(up bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if up {
+		k.turned = ""
+	}
 	if up && !k.up && k.holder != nil {
 		k.holder.Connected(k.l.now())
 	}
@@ -101,6 +107,7 @@ func (k *keeper) ask() {
 // refused says that the hub has turned the box away.
 func (k *keeper) refused(why string) {
 	k.mu.Lock()
+	k.turned = why
 	if k.holder != nil {
 		k.holder.Refused(k.l.now(), why)
 	}
@@ -130,6 +137,9 @@ func (k *keeper) restore() bool {
 	}
 	k.holder, k.proof = h, p
 	h.Enable(k.on, now)
+	if k.turned != "" {
+		h.Refused(now, k.turned)
+	}
 	k.l.o.Licenses.SetLeased(k.kind, h.Count(now))
 	k.told(h.Status(now))
 	return true
@@ -289,12 +299,22 @@ func (k *keeper) write(holder []byte) error {
 	return flash.Write(k.file(), text, 0o600)
 }
 
-// exchange asks the hub.
+// exchange sends a request. A hub that has just started takes connections a moment before it lends: calls wait for that, and asked twice it gives the same.
 func (k *keeper) exchange(ctx context.Context, name string, request *fleet.LeaseRequest) (reply fleet.LeaseReply, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	body, _ := json.Marshal(request) // numbers and two names
-	answer, err := k.l.link.Request(ctx, fleet.LeaseOf(name), body)
+	var answer []byte
+	for range deafTries {
+		if answer, err = k.l.link.Request(ctx, fleet.LeaseOf(name), body); !errors.Is(err, fleet.ErrAway) || !k.isUp() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return reply, err
+		case <-time.After(deafPause):
+		}
+	}
 	if err != nil {
 		return reply, err
 	}
@@ -302,6 +322,12 @@ func (k *keeper) exchange(ctx context.Context, name string, request *fleet.Lease
 		return reply, fmt.Errorf("the hub's answer cannot be read: %w", err)
 	}
 	return reply, nil
+}
+
+func (k *keeper) isUp() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.up
 }
 
 // answered hands the outcome of a request to the holder.

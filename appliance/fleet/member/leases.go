@@ -3,7 +3,6 @@ package member
 import (
 	"context"
 	"slices"
-
 	"sync"
 	"time"
 
@@ -102,19 +101,21 @@ func (l *leases) nudge() {
 // newsPause is between two questions because of news: any box of the customer can send them.
 const newsPause = 10 * time.Second
 
-// run keeps the leases until ctx ends. What the box holds stays in force.
+// run keeps the leases until ctx ends. What the box holds then stays in force. A box without a name is never connected; its leases end like others.
 func (l *leases) run(ctx context.Context, name string) error {
 	news := make(chan struct{}, 1)
-	stop, err := l.link.Listen(fleet.NewsFor(name), func(fleet.Message) {
-		select {
-		case news <- struct{}{}:
-		default:
+	if name != "" {
+		stop, err := l.link.Listen(fleet.NewsFor(name), func(fleet.Message) {
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		defer stop()
 	}
-	defer stop()
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, k := range l.each {

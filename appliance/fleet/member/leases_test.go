@@ -36,6 +36,7 @@ type pond struct {
 	limit   lease.Box
 	pool    lease.Pool
 	away    bool
+	deaf    bool // connected, and nobody answers
 	changed chan struct{}
 	heard   func(fleet.Message)
 	asked   int
@@ -61,7 +62,7 @@ func (p *pond) Request(ctx context.Context, subject string, body []byte) ([]byte
 	if err := json.Unmarshal(body, &r); err != nil || subject != fleet.LeaseOf("berlin") {
 		p.t.Errorf("%s: %s, %v", subject, body, err)
 	}
-	if p.away {
+	if p.away || p.deaf {
 		return nil, fleet.ErrAway
 	}
 	p.asked++

@@ -184,8 +184,8 @@ func (m *Member) begin(ctx context.Context, cfg *config.Fleet) *work {
 	if name != "" {
 		w.run(ctx, "connections of operators", a.Run)
 		w.run(ctx, "reports to the hub", m.report.Run)
-		w.run(ctx, "leased licenses", func(ctx context.Context) error { return m.leases.run(ctx, name) })
 	}
+	w.run(ctx, "leased licenses", func(ctx context.Context) error { return m.leases.run(ctx, name) })
 	return w
 }
 
