@@ -85,15 +85,18 @@ func watch(ctx context.Context, link fleet.Link, cancel context.CancelCauseFunc)
 	}
 }
 
-// flushTime is for the last messages of a connection.
-const flushTime = 2 * time.Second
+// flushTime is for the last messages of a connection, a window full at 1 Mbit/s.
+const flushTime = 5 * time.Second
+
+// noBox is the name of none.
+const noBox = "-"
 
 // flush waits until the hub has what was sent: the program may end after it, and the box would wait for the rest. The hub answers that nobody listens
-// where a box would have the operator's own name.
+// there. It is asked by a message of a tunnel, since others overtake those.
 func flush(ctx context.Context, link fleet.Link, operator string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
-	link.Request(ctx, fleet.DialOf(operator, operator), nil)
+	link.Request(ctx, fleet.Tunnel(operator, noBox, "flush", true), nil)
 }
 
 // ask asks the box for a connection.

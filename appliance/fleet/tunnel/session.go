@@ -141,11 +141,12 @@ func (s *session) isBroken() bool {
 
 // run passes data on until the connection is over, and closes the local side. The error is why it ended before its end.
 func (s *session) run(ctx context.Context, l Side) error {
+	defer context.AfterFunc(ctx, func() { s.stop(context.Cause(ctx)) })() // also while what attend sends waits for room
 	s.say(s.stream.hello)
 	var pumps sync.WaitGroup
 	pumps.Go(func() { s.inbound(l) })
 	pumps.Go(func() { s.outbound(l) })
-	s.attend(ctx)
+	s.attend()
 	l.Close()
 	pumps.Wait()
 	s.mu.Lock()
@@ -157,16 +158,22 @@ func (s *session) run(ctx context.Context, l Side) error {
 	return err
 }
 
+// stop breaks the connection, unless it is over and only its last frames are still to be sent.
+func (s *session) stop(why error) {
+	select {
+	case <-s.over:
+	default:
+		s.fail(why)
+	}
+}
+
 // attend waits for the end, and keeps to the time.
-func (s *session) attend(ctx context.Context) {
+func (s *session) attend() {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-s.over:
-			return
-		case <-ctx.Done():
-			s.fail(context.Cause(ctx))
 			return
 		case <-tick.C:
 			if err := s.expired(time.Now()); err != nil {
