@@ -22,14 +22,15 @@ run: build
 
 # The time limit only ends what hangs for ever: a slow machine is not wrong. Tests of terminals and emulators fail when nothing comes for two
 # minutes. Without GORACE each program that ends well waits a second. One package more than there are processors runs at a time: half of what the
-# long ones do is waiting, for a browser, an emulator, a timer of SIP.
+# long ones do is waiting, for a browser, an emulator, a timer of SIP. The longest begin first, or one of them would be alone at the end.
+LONGEST := ./image ./appliance/web/browser ./appliance/lab ./cmd/consoled ./appliance/lang
 test: peers
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	@dead=$$($(GO) run golang.org/x/tools/cmd/deadcode@v0.52.0 -test ./...) && test -z "$$dead" || { echo 'nothing reaches:'; echo "$$dead"; exit 1; }
-	GORACE=atexit_sleep_ms=0 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 2h ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 2h $(LONGEST) ./...
 	$(MAKE) fuzz
 
 # Every fuzz target, two at a time, so many executions of each (or a time: FUZZ=10m). What fails is kept in testdata/fuzz of its package.
