@@ -14,8 +14,63 @@ import (
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/health"
 	"viaduct/appliance/license"
+	"viaduct/appliance/records"
 	"viaduct/appliance/status"
 )
+
+// member is a box without a network.
+func member(t *testing.T, p *pond) (*Member, *license.Manager) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	licenses := license.New()
+	archive := records.New(records.Options{Dir: folder() + "/cdr", Log: log, Health: &health.Tracker{Log: log}, Sane: func() error { return nil }})
+	return New(Options{Records: archive.Follow(folder() + "/position"), Log: log, Health: &health.Tracker{Log: log}, Dir: folder(), Serial: func() string { return serial }, Licenses: licenses,
+		Sane: func() error { return nil }, Sealed: func(config.Secret) bool { return false }, Status: func() fleet.Status { return fleet.Status{} }}), licenses
+}
+
+func runs(t *testing.T, m *Member) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := m.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
+
+// Whoever pastes `no fleet` and a new one has that of the last line, however long the box takes to leave the first one.
+func TestAFleetThatComesWhileTheBoxLeaves(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Second / 2} {
+		in(t, func(t *testing.T) {
+			p := newPond(t, 10, 8, time.Time{})
+			d := begin(t, p, folder()).runs(t)
+			for range 8 {
+				d.call(t)
+			}
+			time.Sleep(time.Minute)
+			d.stop()
+			p.deaf = true // it takes a while to leave a hub that does not answer
+			m, _ := member(t, p)
+			m.leases.link = p
+			cfg := &config.Config{Fleet: &config.Fleet{Enabled: true, Name: "berlin", Leases: true}, LicenseAuthorities: []*config.LicenseAuthority{p.issuer}}
+			m.Apply(cfg)
+			defer runs(t, m)()
+			time.Sleep(time.Minute)
+			m.Apply(&config.Config{})
+			time.Sleep(after)
+			m.Apply(cfg)
+			time.Sleep(time.Minute)
+			if len(m.leases.status()) == 0 || !m.leases.each[0].on || !m.leases.on {
+				t.Errorf("after %s: it does not lease any more: %+v", after, m.leases.status())
+			}
+			m.Apply(&config.Config{Fleet: &config.Fleet{Enabled: true, Name: "berlin"}})
+			synctest.Wait()
+			if m.leases.each[0].on || m.leases.on {
+				t.Error("it leases without the line")
+			}
+		})
+	}
+}
 
 // A lease is over when its time is, whatever becomes of the lines in `fleet`: without a name the box asks nobody, and must look at the time all the same.
 func TestALeaseEndsInAFleetWithoutAName(t *testing.T) {
@@ -29,20 +84,9 @@ func TestALeaseEndsInAFleetWithoutAName(t *testing.T) {
 		had := d.has()
 		d.stop()
 		time.Sleep(31*24*time.Hour - time.Hour)
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
-		licenses := license.New()
-		m := New(Options{Log: log, Health: &health.Tracker{Log: log}, Dir: folder(), Serial: func() string { return serial }, Licenses: licenses,
-			Sane: func() error { return nil }, Sealed: func(config.Secret) bool { return false }, Status: func() fleet.Status { return fleet.Status{} }})
+		m, licenses := member(t, p)
 		m.Apply(&config.Config{Fleet: &config.Fleet{Enabled: true, Leases: true}, LicenseAuthorities: []*config.LicenseAuthority{p.issuer}})
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() {
-			if err := m.Run(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-		defer running.Wait()
-		defer cancel()
+		defer runs(t, m)()
 		synctest.Wait()
 		if has := licenses.Table()[0].Leased; has != had || had == 0 {
 			t.Errorf("an hour before its end: %d, and it had %d", has, had)

@@ -69,10 +69,11 @@ func (k *keeper) wake() {
 	}
 }
 
-// enable says whether leases are wanted, and whether others are trusted than before.
-func (k *keeper) enable(on, others bool) {
+// enable says whether leases are wanted, and whether others are trusted than before. It reports whether that is another thing than before.
+func (k *keeper) enable(on, others bool) (news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	news = k.on != on
 	k.on = on
 	if others {
 		k.judged = time.Time{}
@@ -80,6 +81,7 @@ func (k *keeper) enable(on, others bool) {
 	if k.holder != nil {
 		k.holder.Enable(on, k.l.now())
 	}
+	return news
 }
 
 // connected says whether there is a connection.

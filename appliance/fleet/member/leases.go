@@ -56,17 +56,20 @@ func (l *leases) now() lease.Time { return lease.At(l.start, time.Now()) }
 func (l *leases) apply(on bool, trusted []*config.LicenseAuthority) {
 	l.mu.Lock()
 	others := !slices.EqualFunc(l.trusted, trusted, func(a, b *config.LicenseAuthority) bool { return *a == *b })
+	news := others || l.on != on
 	l.trusted, l.on = trusted, on
 	l.mu.Unlock()
 	for _, k := range l.each {
-		k.enable(on, others)
+		news = k.enable(on, others) || news
 	}
 	if l.canJudge() {
 		for _, k := range l.each {
-			k.restore()
+			news = k.restore() || news
 		}
 	}
-	l.poke()
+	if news {
+		l.poke()
+	}
 }
 
 // poke has run look again, and all keepers.

@@ -59,6 +59,7 @@ type Member struct {
 
 	mu       sync.Mutex
 	cfg      *config.Fleet // nil: none
+	trusted  []*config.LicenseAuthority
 	unready  unready
 	acceptor *tunnel.Acceptor // of connections of operators; nil: there is no fleet
 }
@@ -77,7 +78,7 @@ func New(o Options) *Member {
 // Apply has the box follow a configuration, soon. What it has leased before is in force when Apply returns.
 func (m *Member) Apply(cfg *config.Config) {
 	m.mu.Lock()
-	m.cfg = cfg.Fleet
+	m.cfg, m.trusted = cfg.Fleet, cfg.LicenseAuthorities
 	m.mu.Unlock()
 	if cfg.Fleet != nil {
 		m.leases.apply(cfg.Fleet.Leases, cfg.LicenseAuthorities)
@@ -220,13 +221,14 @@ func (w *work) run(ctx context.Context, what string, run func(context.Context) e
 	})
 }
 
-// follow hands a configuration on.
+// follow hands a configuration on. Apply has told the leases already, but the box may have left its fleet since then.
 func (m *Member) follow(cfg *config.Fleet) {
 	s, not := m.settings(cfg)
 	m.mu.Lock()
 	m.unready = not
-	a := m.acceptor
+	a, trusted := m.acceptor, m.trusted
 	m.mu.Unlock()
+	m.leases.apply(cfg.Leases, trusted)
 	m.bus.Apply(s)
 	m.report.Apply(cfg)
 	if cfg.Enabled {
