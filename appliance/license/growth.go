@@ -130,7 +130,8 @@ func (m *Manager) Await(sessions, channels int, then func(Share, error)) (stop f
 		return nil, false
 	}
 	if w.lacks = m.lacks(w.want); w.lacks != nil { // unlock looks again
-		m.refused[indexOf(Kind(w.lacks.Pool))]-- // it is not refused yet
+		i := indexOf(Kind(w.lacks.Pool))
+		m.refused[i] = max(0, m.refused[i]-1) // it is not refused yet; Acquire may have counted the other pool, since when things have changed
 	}
 	w.timer = time.AfterFunc(Patience, func() {
 		m.mu.Lock()

@@ -73,6 +73,30 @@ func TestNobodyWaitsWithoutALessor(t *testing.T) {
 	}
 }
 
+// Between the refusal and the wait one pool may get room, and the other be used up.
+func TestRefusalsAreNeverLessThanNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, others := full(t)
+		m.Attach(nil)
+		if _, err := m.Acquire(1, 1); err == nil {
+			t.Fatal("more than there are")
+		}
+		others[0].Release()
+		if _, err := m.Acquire(0, 5); err != nil {
+			t.Fatal(err)
+		}
+		_, stop, waits := await(m, 1, 1)
+		for _, p := range m.Peaks() {
+			if p.Refused < 0 {
+				t.Errorf("%+v", p)
+			}
+		}
+		if !waits || !stop() {
+			t.Error("it does not wait")
+		}
+	})
+}
+
 func TestACallWaitsForMore(t *testing.T) {
 	for name, c := range map[string]struct {
 		comes func(*Manager, []Share)

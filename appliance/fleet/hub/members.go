@@ -232,6 +232,7 @@ func (r *Registry) AddBox(ctx context.Context, customer string, file fleet.KeyFi
 	if err := fleet.CheckName(file.Box); err != nil {
 		return err
 	}
+	file.Serial = plainSerial(file.Serial)
 	l, err := r.List(ctx)
 	if err != nil {
 		return err
@@ -253,7 +254,7 @@ func (r *Registry) AddBox(ctx context.Context, customer string, file fleet.KeyFi
 		return err
 	}
 	for _, other := range Sorted(c.Boxes) { // leases are counted by serial numbers
-		if other.Name != file.Box && other.State() != BoxRevoked && strings.EqualFold(other.Serial, file.Serial) {
+		if other.Name != file.Box && other.State() != BoxRevoked && other.Serial == file.Serial {
 			return fmt.Errorf("%s has the serial number %s: revoke it first if the box has a new name", other.Name, file.Serial)
 		}
 	}
@@ -290,6 +291,11 @@ func (r *Registry) checkKey(l *Listing, of *Box, file fleet.KeyFile) error {
 		return fmt.Errorf("%s has this key already", who)
 	}
 	return nil
+}
+
+// plainSerial is a serial number as the boxes themselves write it, in capitals and without marks: a file that was typed in may have it otherwise.
+func plainSerial(serial string) string {
+	return strings.NewReplacer(":", "", "-", "", " ", "").Replace(strings.ToUpper(serial))
 }
 
 func serialFits(serial string) bool {
@@ -342,7 +348,7 @@ func (r *Registry) ReplaceKey(ctx context.Context, customer string, file fleet.K
 		switch {
 		case b.State() == BoxRevoked:
 			return fmt.Errorf("%s is revoked: `hub box add` takes it back", b.Name)
-		case !strings.EqualFold(b.Serial, file.Serial):
+		case b.Serial != plainSerial(file.Serial):
 			return fmt.Errorf("the file is of the device %s, and %s is %s: revoke it and add it again if the device was exchanged", file.Serial, b.Name, b.Serial)
 		}
 		expected = b.Next == file.Key

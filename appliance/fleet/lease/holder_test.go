@@ -357,6 +357,30 @@ func TestABoxThatLostItsFlash(t *testing.T) {
 	}
 }
 
+// A box whose medium is put back to an older state counts on what it had then, until it has asked: that is within seconds.
+func TestABoxPutBackToAnOldImage(t *testing.T) {
+	b := newBox(t, 100)
+	b.use(40, 0)
+	b.pass(time.Minute)
+	image, had := b.flash, b.h.Count(b.now)
+	for range 3 { // its sequence goes far beyond what the image knows
+		b.restart(time.Minute)
+		b.use(6, 0)
+		b.pass(time.Hour)
+	}
+	has := b.h.Count(b.now)
+	b.hub.Total = has + 1 // the others have the rest
+	before := b.last().Sequence
+	b.flash = image
+	b.restart(time.Minute)
+	b.use(6, 0)
+	b.is(status.PoolLeaseHeld, had)
+	b.pass(4 * time.Second)
+	if n := b.h.Count(b.now); had <= has || n > has+1 || b.hub.taken() > has+1 || b.last().Sequence <= before {
+		t.Errorf("it has %d after %d and %d, %d are taken; its sequence is %d after %d", n, has, had, b.hub.taken(), b.last().Sequence, before)
+	}
+}
+
 func TestSequencesGoOn(t *testing.T) {
 	idle := newBox(t, 100)
 	idle.use(0, 0)
