@@ -118,7 +118,7 @@ var floors = map[string]string{
 	"lang/device": "capture config fleet health lang/check plural status webserver",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli fleet",
-	"watch":       "config handset health lang/check printable source status",
+	"watch":       "cdr config handset health lang/check printable source status",
 	"system": "webserver audit egress health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +

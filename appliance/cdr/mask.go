@@ -14,7 +14,7 @@ const hidden = 3
 // Mask returns a record whose numbers lack their last three digits. What the tables saw of the call is left out, because it holds the numbers
 // and parts of them in many forms.
 func Mask(r status.Record) status.Record {
-	free := freeOf(r)
+	free := freeOf(r, number)
 	for _, s := range []*string{&r.Calling, &r.Called, &r.CallingMapped, &r.CalledMapped} {
 		*s = number(*s)
 	}
@@ -65,9 +65,13 @@ var numbers = regexp.MustCompile(`\d(?:[ /()-]?\d){6,}`)
 // runs are the digits of numbers, short ones too.
 var runs = regexp.MustCompile(`\d{2,}`)
 
-// freeOf masks the last digits of the numbers in free text: of long ones, and of those that the record names elsewhere, such as an extension
-// that no table knows.
-func freeOf(r status.Record) func(string) string {
+// Hide returns a text that came with the call of a record, as what a peer says to it, without the numbers in it.
+func Hide(r status.Record, text string) string {
+	return freeOf(r, func(s string) string { return strings.Repeat("x", len(s)) })(text)
+}
+
+// freeOf masks the numbers in free text: long ones, and those that the record names elsewhere, such as an extension that no table knows.
+func freeOf(r status.Record, number func(string) string) func(string) string {
 	known := map[string]bool{}
 	note := func(list ...string) {
 		for _, s := range list {

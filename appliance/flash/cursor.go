@@ -33,9 +33,9 @@ func NewCursor(file string) *Cursor { return &Cursor{file: file} }
 // Open has it read a log, from the position that it has or that its file holds. A file that cannot be read is the beginning: everything is read
 // again rather than left out. It is to be called before anything is appended to the log; see Settle.
 func (c *Cursor) Open(log *Log) {
-	text, err := os.ReadFile(c.file)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	text, err := os.ReadFile(c.file)
 	c.log = log
 	if c.at == nil && !errors.Is(err, fs.ErrNotExist) {
 		at := readPosition(text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"viaduct/appliance/cdr"
 	"viaduct/appliance/health"
 	"viaduct/appliance/status"
 )
@@ -85,7 +86,7 @@ func (w *Watch) Ended(r status.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range r.Attempts {
-		w.attempted(a, r.Ended)
+		w.attempted(r, a)
 	}
 	if r.Code == 200 && r.To != "" {
 		delete(w.refusals, r.To)
@@ -105,8 +106,9 @@ func (w *Watch) Ended(r status.Record) {
 	w.tellOfCalls(r.Ended)
 }
 
-// attempted notes what a peer said to a call. Busy, not found or declined are answers like any other.
-func (w *Watch) attempted(a status.Attempt, at time.Time) {
+// attempted notes what a peer said to a call. Busy, not found or declined are answers like any other. A number in it stays with the records: alarms
+// go to whoever looks after the box.
+func (w *Watch) attempted(r status.Record, a status.Attempt) {
 	switch a.Code {
 	case 401, 403, 407, 415, 420, 421, 488, 500, 501, 502, 503, 505, 513, 606:
 	case 0: // the health of the peer says it
@@ -124,7 +126,7 @@ func (w *Watch) attempted(a status.Attempt, at time.Time) {
 	if x.code != a.Code {
 		x.inARow = 0
 	}
-	w.refusals[a.Interface] = refusal{text: a.Text, code: a.Code, inARow: x.inARow + 1, last: at}
+	w.refusals[a.Interface] = refusal{text: cdr.Hide(r, a.Text), code: a.Code, inARow: x.inARow + 1, last: r.Ended}
 }
 
 // media reports whether a code is about the media that was offered. The next call of that kind will fare no better.

@@ -331,6 +331,14 @@ func TestCallsThatAreRefused(t *testing.T) {
 		}
 		ended(200, status.Attempt{Interface: "if_pbx", Code: 200})
 		e.want("one is taken")
+		for range 3 {
+			e.Ended(status.Record{From: "if_teams", Called: "+4930123", Code: 503, Ended: time.Now(), Attempts: []status.Attempt{
+				{Interface: "if_pbx", Code: 503, Text: "4930123, of +49 89 765-4321: none, 560411", Called: "17"}}})
+		}
+		if !strings.Contains(e.text(), ": 503 (xxxxxxx, of +xxxxxxxxxxxxxx: none, 560411)") {
+			t.Errorf("an alarm names who was called: %s", e.text())
+		}
+		ended(200, status.Attempt{Interface: "if_pbx", Code: 200})
 		refused(488)
 		e.want("a codec", "codec-refused if_pbx")
 		ended(200)

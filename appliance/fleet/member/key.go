@@ -12,6 +12,7 @@ import (
 	"viaduct/appliance/flash"
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/bus"
+	"viaduct/appliance/status"
 )
 
 func keyFile(dir string) string { return filepath.Join(dir, "key") }
@@ -104,13 +105,14 @@ func (m *Member) GenerateKey(ctx context.Context) (ended bool, err error) {
 	return ended, nil
 }
 
-// retire has the hub end the present key. A hub that has just been started may not listen yet.
+// retire has the hub end the present key. A hub that has just been started may not listen yet, or lose the connection once more.
 func (m *Member) retire(ctx context.Context, name, next string) error {
 	ctx, cancel := context.WithTimeout(ctx, retireTime)
 	defer cancel()
+	connected, _ := m.bus.Changed()
 	for {
 		err := m.askRetire(ctx, name, next)
-		if connected, _ := m.bus.Changed(); !errors.Is(err, fleet.ErrAway) || !connected {
+		if !errors.Is(err, fleet.ErrAway) || !connected || m.bus.State().State == status.FleetRefused {
 			return err
 		}
 		select {

@@ -75,10 +75,12 @@ func New(o Options) *Member {
 	return m
 }
 
-// Apply has the box follow a configuration, soon. What it has leased before is in force when Apply returns.
+// Apply has the box follow a configuration, soon. What it has leased before is in force when Apply returns, and no record of a call is sent any more
+// that the configuration does not want to be sent, or not as it is.
 func (m *Member) Apply(cfg *config.Config) {
 	m.mu.Lock()
 	m.cfg, m.trusted = cfg.Fleet, cfg.LicenseAuthorities
+	m.report.Suspend(cfg.Fleet)
 	m.mu.Unlock()
 	if cfg.Fleet != nil {
 		m.leases.apply(cfg.Fleet.Leases, cfg.LicenseAuthorities)
@@ -109,6 +111,9 @@ const look = 2 * time.Second
 func (m *Member) Run(ctx context.Context) error {
 	var w *work
 	defer func() { m.end(w) }()
+	if m.wanted() == nil {
+		m.report.Forget() // the box has left its fleet with another startup-config
+	}
 	for {
 		cfg := m.wanted()
 		if w != nil && (cfg == nil || way(cfg) != w.way) {
@@ -118,7 +123,7 @@ func (m *Member) Run(ctx context.Context) error {
 			m.end(w)
 			w = nil
 			if cfg == nil {
-				m.forget(ctx)
+				m.forget()
 			}
 		}
 		if cfg != nil && w == nil {
@@ -142,16 +147,11 @@ func (m *Member) Run(ctx context.Context) error {
 	}
 }
 
-// forgetTime is for what package report deletes: it does so as it begins.
-const forgetTime = 50 * time.Millisecond
-
 // forget removes what was kept for the hub that the box has left. The key stays: the box may come back.
-func (m *Member) forget(ctx context.Context) {
+func (m *Member) forget() {
 	m.leases.forget()
 	m.report.Apply(nil)
-	ctx, cancel := context.WithTimeout(ctx, forgetTime)
-	defer cancel()
-	_ = m.report.Run(ctx) // it logs what it cannot delete
+	m.report.Forget()
 }
 
 // work are the parts while they run, for one name and one hub.
@@ -230,7 +230,11 @@ func (m *Member) follow(cfg *config.Fleet) {
 	m.mu.Unlock()
 	m.leases.apply(cfg.Leases, trusted)
 	m.bus.Apply(s)
-	m.report.Apply(cfg)
+	m.mu.Lock()
+	if m.cfg == cfg { // otherwise Run is about to follow the next one
+		m.report.Apply(cfg)
+	}
+	m.mu.Unlock()
 	if cfg.Enabled {
 		a.Set(tunnel.Settings{SSH: cfg.SSH, HTTPS: cfg.HTTPS, Idle: cfg.IdleTimeout})
 	} else {

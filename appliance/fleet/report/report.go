@@ -39,7 +39,8 @@ type Reporter struct {
 	most    int64         // octets of records that may wait: beyond that the oldest are passed over
 
 	mu       sync.Mutex
-	settings *settings // nil: it is not known yet what is configured
+	settings *settings // nil: it is not known what is configured
+	end      func()    // ends what runs
 	spools   []*spool  // those that run
 }
 
@@ -52,12 +53,40 @@ type settings struct {
 
 // New returns a Reporter that does nothing until it has a configuration and runs.
 func New(o Options) *Reporter {
-	return &Reporter{o: o, changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), most: most}
+	return &Reporter{o: o, end: func() {}, changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), most: most}
 }
 
 // Apply takes a configuration, nil for no fleet: then all that was kept for the hub is deleted. While a fleet is shut down, or not complete, it is
 // left as it is.
+//
+// When Apply returns, nothing more is begun to be sent as the configuration before wanted it.
 func (r *Reporter) Apply(f *config.Fleet) {
+	s := settingsOf(f)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.settings == nil || *r.settings != s {
+		r.follow(&s)
+	}
+}
+
+// Suspend has nothing sent, unless that is as a configuration wants it: Apply comes when all else follows it.
+func (r *Reporter) Suspend(f *config.Fleet) {
+	s := settingsOf(f)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.settings != nil && *r.settings != s {
+		r.follow(nil)
+	}
+}
+
+// follow ends what runs, and has Run begin anew. The mutex is held.
+func (r *Reporter) follow(s *settings) {
+	r.settings = s
+	r.end()
+	wake(r.changed)
+}
+
+func settingsOf(f *config.Fleet) settings {
 	s := settings{absent: f == nil}
 	if f != nil {
 		s.records = f.Records
@@ -65,13 +94,7 @@ func (r *Reporter) Apply(f *config.Fleet) {
 			s.box = f.Name
 		}
 	}
-	r.mu.Lock()
-	same := r.settings != nil && *r.settings == s
-	r.settings = &s
-	r.mu.Unlock()
-	if !same {
-		wake(r.changed)
-	}
+	return s
 }
 
 // Changed tells that something of the box has changed that Options.Status returns: the hub learns of it soon.
@@ -87,10 +110,11 @@ func wake(c chan struct{}) {
 // Run reports until ctx ends.
 func (r *Reporter) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		within, end := context.WithCancel(ctx)
 		r.mu.Lock()
 		s := r.settings
+		r.end = end
 		r.mu.Unlock()
-		within, end := context.WithCancel(ctx)
 		var all sync.WaitGroup
 		if s != nil {
 			r.begin(within, *s, &all)
@@ -110,21 +134,16 @@ func (r *Reporter) Run(ctx context.Context) error {
 
 // begin starts what the settings want.
 func (r *Reporter) begin(ctx context.Context, s settings, all *sync.WaitGroup) {
-	dir := filepath.Join(r.o.Dir, "alarms")
-	if s.absent {
-		if err := os.RemoveAll(dir); err != nil {
-			r.o.Log.Warn("journal of alarms for the hub not deleted", "err", err)
-		}
-	}
-	if !s.records.Sent {
-		if err := r.o.Records.Stop(); err != nil {
-			r.o.Log.Warn("position of the call records for the hub not deleted", "err", err)
-		}
+	switch {
+	case s.absent:
+		r.Forget()
+	case !s.records.Sent:
+		r.forgetRecords()
 	}
 	if s.box == "" {
 		return
 	}
-	j := newJournal(r.o, dir)
+	j := newJournal(r.o, r.journal())
 	prefix := s.box + "/" + r.secret() + "/"
 	spools := []*spool{newSpool(r.o, "alarms", prefix, fleet.AlarmsOf(s.box), j)}
 	if s.records.Sent {
@@ -138,6 +157,23 @@ func (r *Reporter) begin(ctx context.Context, s settings, all *sync.WaitGroup) {
 		all.Go(func() { x.run(ctx) })
 	}
 	all.Go(func() { r.beat(ctx, s.box) })
+}
+
+func (r *Reporter) journal() string { return filepath.Join(r.o.Dir, "alarms") }
+
+// Forget deletes all that was kept for a hub, while nothing is reported: one that the box belongs to later does not learn of the time before it.
+func (r *Reporter) Forget() {
+	if err := os.RemoveAll(r.journal()); err != nil {
+		r.o.Log.Warn("journal of alarms for the hub not deleted", "err", err)
+	}
+	r.forgetRecords()
+}
+
+// forgetRecords ends the reading of records: those of the time until it begins again are not for the hub.
+func (r *Reporter) forgetRecords() {
+	if err := r.o.Records.Stop(); err != nil {
+		r.o.Log.Warn("position of the call records for the hub not deleted", "err", err)
+	}
 }
 
 // secret is a part of all ids of this box that others cannot guess. The boxes of a customer share a stream, which takes each id once: a box that

@@ -136,6 +136,9 @@ func (s *spool) step(ctx context.Context, connected bool) time.Duration {
 	s.state = sending
 	var refused []message // in a row, behind what the hub has
 	for _, m := range list {
+		if ctx.Err() != nil {
+			return 0
+		}
 		switch err := s.keep(ctx, m); {
 		case ctx.Err() != nil:
 			return 0

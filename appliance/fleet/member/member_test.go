@@ -1,0 +1,51 @@
+package member
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/health"
+	"viaduct/appliance/license"
+	"viaduct/appliance/records"
+)
+
+// A box that starts without a fleet keeps no place in the records of calls: a fleet that it joins later does not get those of the time between.
+func TestAStartWithoutAFleetForgetsTheHub(t *testing.T) {
+	dir := t.TempDir()
+	cdr, own := filepath.Join(dir, "cdr"), filepath.Join(dir, "fleet")
+	left := []string{filepath.Join(cdr, "sent-to-hub"), filepath.Join(own, "alarms", "2026-11-29.jsonl")}
+	key := filepath.Join(own, "key")
+	for _, file := range append(left, key) {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		log, tracker := slog.New(slog.DiscardHandler), &health.Tracker{}
+		archive := records.New(records.Options{Dir: cdr, Log: log, Health: tracker, Sane: func() error { return nil }})
+		reader := archive.Follow("sent-to-hub")
+		m := New(Options{Log: log, Health: tracker, Dir: own, Serial: func() string { return serial }, Licenses: license.New(), Sane: func() error { return nil }, Records: reader})
+		m.Apply(&config.Config{})
+		go archive.Run(t.Context())
+		go m.Run(t.Context())
+		synctest.Wait()
+		if reader.Begun() {
+			t.Error("it is still known what the hub has of the records")
+		}
+	})
+	for _, file := range left {
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s is left", file)
+		}
+	}
+	if _, err := os.Stat(key); err != nil {
+		t.Errorf("the key: %v", err)
+	}
+}
