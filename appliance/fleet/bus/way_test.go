@@ -107,9 +107,10 @@ func TestWhatIsNoHub(t *testing.T) {
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	ended := make(chan struct{})
-	go func() { // takes one connection and ends it
+	go func() { // takes one connection and ends it, once it was greeted: with octets unread it would be reset
 		defer close(ended)
 		if conn, err := mute.Accept(); err == nil {
+			conn.Read(make([]byte, 16<<10))
 			conn.Close()
 		}
 		mute.Close()
