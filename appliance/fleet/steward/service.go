@@ -99,7 +99,7 @@ func (s *service) serve(ctx context.Context, o Options, books <-chan *Book) {
 	var last *Book
 	s.again(ctx, "customer not served", func() error {
 		var err error
-		if o.Conn, err = s.node.Steward(o.Customer, nats.RetryOnFailedConnect(true)); err != nil { // the engine may not know the customer yet
+		if o.Conn, err = s.node.Steward(o.Customer, nats.RetryOnFailedConnect(true), nats.ErrorHandler(complaints(o.Customer, s.log))); err != nil { // the engine may not know the customer yet
 			return err
 		}
 		defer o.Conn.Close()
@@ -126,6 +126,24 @@ func (s *service) serve(ctx context.Context, o Options, books <-chan *Book) {
 		})
 		return steward.Run(ctx)
 	})
+}
+
+// complainPause is between two lines about what a connection complains of.
+const complainPause = time.Minute
+
+// complaints logs what a connection complains of, which is mostly that requests were dropped: a box that sends without end can have that happen at
+// any rate, and must not fill the journal. NATS calls the handler of a connection from one goroutine.
+func complaints(customer string, log *slog.Logger) nats.ErrHandler {
+	var last time.Time
+	more := 0
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if now := time.Now(); last.IsZero() || now.Sub(last) >= complainPause {
+			log.Warn("the steward's connection has trouble", "customer", customer, "err", err, "unsaid", more)
+			last, more = now, 0
+			return
+		}
+		more++
+	}
 }
 
 // again calls f until ctx ends: it ends early only when something is wrong.
