@@ -32,10 +32,15 @@ func CheckName(name string) error {
 
 // What a box publishes, and asks the hub. A box may use the subjects of its own name alone.
 func StatusOf(box string) string { return "box." + box + ".status" } // Status; the last one is kept
-func AlarmsOf(box string) string { return "box." + box + ".alarms" } // Alarm, kept
-func CallsOf(box string) string  { return "box." + box + ".calls" }  // status.Record, kept
+func AlarmsOf(box string) string { return "box." + box + ".alarms" } // Alarm, kept; with an id that begins with the name of the box and a slash
+func CallsOf(box string) string  { return "box." + box + ".calls" }  // status.Record, kept, with such an id
 func LeaseOf(box string) string  { return "box." + box + ".lease" }  // LeaseRequest, answered with LeaseReply
 func RetireOf(box string) string { return "box." + box + ".retire" } // Retire, answered with Answer: the key with which the box is connected ends at once
+
+// What the hub keeps of alarms and records, on subjects where the hub alone speaks. NATS answers whoever has a message kept wherever he likes, so a box
+// that could have it done could have the answer kept as a message of another box.
+func KeptAlarmsOf(box string) string { return "kept." + box + ".alarms" }
+func KeptCallsOf(box string) string  { return "kept." + box + ".calls" }
 
 // NewsFor is where the hub tells a box, with an empty message, that limits or pools have changed: it asks for its leases again.
 func NewsFor(box string) string { return "to." + box + ".lease" }
@@ -43,6 +48,9 @@ func NewsFor(box string) string { return "to." + box + ".lease" }
 // DialOf is where an operator asks a box for a connection: Dial, answered with Answer. The hub lets an operator use its own name alone, so the
 // box knows who it is.
 func DialOf(operator, box string) string { return "dial." + operator + "." + box }
+
+// SeenOf is where an operator asks the hub for the last sign of a box, with an empty message, answered with Seen.
+func SeenOf(operator, box string) string { return "seen." + operator + "." + box }
 
 // Tunnel is the subject of one direction of a connection; see package tunnel.
 func Tunnel(operator, box, id string, toBox bool) string {
@@ -58,8 +66,8 @@ func Inbox(name string) string { return "_INBOX_" + name }
 
 // Streams of a customer's account. The hub makes them.
 const (
-	AlarmStream  = "ALARMS"         // box.*.alarms
-	CallStream   = "CALLS"          // box.*.calls
+	AlarmStream  = "ALARMS"         // kept.*.alarms
+	CallStream   = "CALLS"          // kept.*.calls
 	StatusStream = "STATUS"         // box.*.status, the last of each box
 	MaxMessage   = 256 << 10        // octets of a message of a box, at most;
 	MaxAlarm     = 16 << 10         // of an Alarm,
@@ -129,6 +137,11 @@ type Retire struct {
 type Dial struct {
 	ID      string `json:"id"`      // of the connection: 32 hex digits, chosen at random
 	Service string `json:"service"` // ssh, https
+}
+
+// Seen is the last sign of a box.
+type Seen struct {
+	Time time.Time `json:"time,omitzero"` // when the hub took it; zero: there is none
 }
 
 // Answer is the answer to a request that asks for nothing else.

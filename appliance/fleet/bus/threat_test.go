@@ -80,6 +80,7 @@ func TestWhatTheKeyOfAStolenBoxIsGoodFor(t *testing.T) {
 	i := intrude(t, h, "stolen", key)
 	all := strings.Join(i.may([]string{
 		fleet.StatusOf("paris"), fleet.AlarmsOf("paris"), fleet.CallsOf("paris"), fleet.LeaseOf("paris"), fleet.RetireOf("paris"), // speaks as another
+		fleet.KeptAlarmsOf("paris"), fleet.KeptAlarmsOf("stolen"), fleet.KeptCallsOf("paris"), // or past the hub
 		fleet.NewsFor("paris"), fleet.DialOf("anna", "paris"), fleet.DialOf("stolen", "paris"), fleet.DialOf("hub", "paris"), // dials another
 		fleet.Tunnel("anna", "paris", "1", true), fleet.Tunnel("anna", "paris", "1", false), // into what others say
 		"$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.DELETE.ALARMS", "$JS.API.STREAM.PURGE.CALLS", "$JS.API.STREAM.MSG.GET.CALLS", "$JS.API.STREAM.CREATE.X",
@@ -108,7 +109,7 @@ func TestWhatStolenCredentialsAreGoodFor(t *testing.T) {
 	all := strings.Join(i.may([]string{
 		fleet.StatusOf("berlin"), fleet.AlarmsOf("berlin"), fleet.CallsOf("berlin"), fleet.LeaseOf("berlin"), fleet.RetireOf("berlin"), fleet.NewsFor("berlin"),
 		fleet.DialOf("anna", "berlin"), fleet.DialOf("hub", "berlin"), fleet.Tunnel("anna", "berlin", "1", true), fleet.Tunnel("otto", "berlin", "1", false),
-		"$JS.API.STREAM.DELETE.ALARMS", "$JS.API.STREAM.PURGE.CALLS", "$JS.API.STREAM.MSG.DELETE.CALLS", "$JS.API.CONSUMER.CREATE.CALLS", "$JS.API.DIRECT.GET.CALLS", "$KV.leases.x",
+		"$JS.API.STREAM.DELETE.ALARMS", "$JS.API.STREAM.PURGE.CALLS", "$JS.API.STREAM.MSG.DELETE.CALLS", "$JS.API.STREAM.MSG.GET.CALLS", fleet.KeptCallsOf("berlin"), "$JS.API.CONSUMER.CREATE.CALLS", "$JS.API.DIRECT.GET.CALLS", "$KV.leases.x",
 		"_INBOX_berlin.x", "_INBOX_anna.x", "$SYS.REQ.SERVER.PING",
 	}, []string{
 		">", "box.>", "box.*.lease", "to.>", "dial.>", fleet.DialOf("*", "berlin"), "tunnel.>", fleet.Tunnel("anna", "*", "*", false), fleet.Tunnel("otto", "*", "*", true),

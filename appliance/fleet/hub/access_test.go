@@ -105,8 +105,8 @@ func TestWhatEachMayDo(t *testing.T) {
 		{"subscribe", fleet.StatusOf("*"), "operator hub"},
 		{"subscribe", fleet.AlarmsOf("*"), "operator hub"},
 		{"subscribe", fleet.CallsOf("bonn"), "operator hub"},
-		{"publish", "$JS.API.STREAM.INFO.ALARMS", "operator hub"},
-		{"publish", "$JS.API.STREAM.MSG.GET.CALLS", "operator hub"},
+		{"publish", fleet.SeenOf("alice", "berlin"), "operator"},
+		{"publish", fleet.SeenOf("hub", "berlin"), "hub"},
 
 		// Of another box.
 		{"publish", fleet.StatusOf("bonn"), ""},
@@ -139,7 +139,14 @@ func TestWhatEachMayDo(t *testing.T) {
 		{"subscribe", "*.>", ""},
 		{"subscribe", "*.*.*", ""},
 
+		// Where the hub alone speaks.
+		{"publish", fleet.KeptAlarmsOf("berlin"), ""},
+		{"publish", fleet.KeptCallsOf("berlin"), ""},
+		{"subscribe", fleet.KeptCallsOf("*"), ""},
+		{"subscribe", fleet.SeenOf("*", "*"), ""},
+
 		// Of another operator.
+		{"publish", fleet.SeenOf("bob", "berlin"), ""},
 		{"publish", fleet.DialOf("bob", "berlin"), ""},
 		{"publish", fleet.Tunnel("bob", "berlin", id, true), ""},
 		{"subscribe", fleet.Tunnel("bob", "berlin", id, false), ""},
@@ -159,8 +166,8 @@ func TestWhatEachMayDo(t *testing.T) {
 		{"publish", "$JS.API.STREAM.RESTORE.ALARMS", ""},
 		{"publish", "$JS.API.STREAM.PEER.REMOVE.ALARMS", ""},
 		{"publish", "$JS.API.STREAM.LEADER.STEPDOWN.ALARMS", ""},
-		{"publish", "$JS.API.STREAM.INFO.OWN", ""},
-		{"publish", "$JS.API.STREAM.MSG.GET.OWN", ""},
+		{"publish", "$JS.API.STREAM.INFO.ALARMS", ""},
+		{"publish", "$JS.API.STREAM.MSG.GET.CALLS", ""},
 		{"publish", "$JS.API.CONSUMER.CREATE.ALARMS", ""},
 		{"publish", "$JS.API.CONSUMER.CREATE.ALARMS.c.box.bonn.alarms", ""},
 		{"publish", "$JS.API.CONSUMER.DURABLE.CREATE.ALARMS.c", ""},

@@ -151,15 +151,11 @@ func boxMay(name string) string {
 		`, allow_responses: {max: 1, expires: "1m"}`)
 }
 
-// operatorMay is what an operator may do: dial boxes under the own name, follow what boxes send, and read single messages of the streams. Direct
-// gets and consumers are not among it: the hub sends what those return, as it was stored, to whatever subject is asked for, and so an operator could
-// have an alarm of one box appear as one of another.
+// operatorMay is what an operator may do: dial boxes under the own name, follow what boxes send, and ask when one was seen last. Nothing of JetStream is
+// among it: the engine sends its answers to whatever subject is asked for, and so an operator could have one kept as a message of a box.
 func operatorMay(name string) string {
-	publish := []string{"dial." + name + ".*", fleet.Tunnel(name, "*", "*", true)}
-	for _, stream := range []string{fleet.AlarmStream, fleet.CallStream, fleet.StatusStream} {
-		publish = append(publish, "$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.MSG.GET."+stream)
-	}
-	return permissions(publish,
+	return permissions(
+		[]string{fleet.DialOf(name, "*"), fleet.SeenOf(name, "*"), fleet.Tunnel(name, "*", "*", true)},
 		[]string{fleet.StatusOf("*"), fleet.AlarmsOf("*"), fleet.CallsOf("*"), fleet.Tunnel(name, "*", "*", false), fleet.Inbox(name) + ".>"}, "")
 }
 

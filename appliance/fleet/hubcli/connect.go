@@ -83,33 +83,25 @@ func explain(ctx context.Context, link fleet.Link, to tunnel.Target, err error) 
 	case errors.As(err, new(tunnel.RefusedError)):
 		return fmt.Errorf("%s refuses: %w", to.Box, err)
 	case errors.Is(err, tunnel.ErrNobody):
-		return absent(ctx, link, to.Box)
+		return absent(ctx, link, to.Operator, to.Box)
 	}
 	return fmt.Errorf("the connection to %s of %s: %w", to.Service, to.Box, err)
 }
 
 // absent says why a box does not answer: the hub keeps the last status that each has sent.
-func absent(ctx context.Context, link fleet.Link, box string) error {
-	ask, err := json.Marshal(map[string]string{"last_by_subj": fleet.StatusOf(box)})
-	if err != nil {
-		return err
-	}
+func absent(ctx context.Context, link fleet.Link, operator, box string) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
-	text, err := link.Request(ctx, "$JS.API.STREAM.MSG.GET."+fleet.StatusStream, ask)
-	var reply struct {
-		Message *struct {
-			Time time.Time `json:"time"` // when the hub took it
-		} `json:"message"`
-	}
-	if err != nil || json.Unmarshal(text, &reply) != nil {
+	text, err := link.Request(ctx, fleet.SeenOf(operator, box), nil)
+	var seen fleet.Seen
+	if err != nil || json.Unmarshal(text, &seen) != nil {
 		return fmt.Errorf("the box %q is not connected to the hub", box)
 	}
-	if reply.Message == nil {
+	if seen.Time.IsZero() {
 		return fmt.Errorf("no box %q has ever been connected to the hub: `hub box list` at the hub names those that it takes", box)
 	}
 	return fmt.Errorf("the box %q is not connected to the hub; the last sign of it is of %s: `show fleet` at the box tells why", box,
-		reply.Message.Time.Local().Format(time.DateTime))
+		seen.Time.Local().Format(time.DateTime))
 }
 
 // statusTime bounds a question for an explanation.

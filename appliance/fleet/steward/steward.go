@@ -81,7 +81,8 @@ const (
 	patience   = 8 * time.Second        // for a pool to be written; a box asks again before
 	apart      = 2 * time.Millisecond   // between two boxes that are told news: they all ask then
 	retry      = 500 * time.Millisecond // while the streams cannot be made
-	pending    = 4096                   // messages that NATS keeps for us
+	pending    = 4096                   // messages that NATS keeps for us,
+	pendingAll = 16 << 20               // and their octets
 	maxRequest = 1024                   // octets
 )
 
@@ -147,13 +148,16 @@ func (s *Steward) Run(ctx context.Context) error {
 	}
 	running.Go(func() { s.endKeys(ctx) })
 	running.Go(func() { s.tellNews(ctx) })
-	for subject, f := range map[string]nats.MsgHandler{fleet.LeaseOf("*"): s.leaseAsked, fleet.RetireOf("*"): s.retireAsked} {
+	for subject, f := range map[string]nats.MsgHandler{
+		fleet.LeaseOf("*"): s.leaseAsked, fleet.RetireOf("*"): s.retireAsked, fleet.SeenOf("*", "*"): func(m *nats.Msg) { s.seenAsked(ctx, m) },
+		fleet.AlarmsOf("*"): func(m *nats.Msg) { s.keep(m, fleet.KeptAlarmsOf) }, fleet.CallsOf("*"): func(m *nats.Msg) { s.keep(m, fleet.KeptCallsOf) },
+	} {
 		sub, err := s.Conn.QueueSubscribe(subject, "steward", f)
 		if err != nil {
 			return fmt.Errorf("listen to %s: %w", subject, err)
 		}
 		defer sub.Unsubscribe()
-		if err := sub.SetPendingLimits(pending, pending*1024); err != nil {
+		if err := sub.SetPendingLimits(pending, pendingAll); err != nil {
 			return fmt.Errorf("listen to %s: %w", subject, err)
 		}
 	}

@@ -264,6 +264,88 @@ func TestWhatCannotBeLent(t *testing.T) {
 	}
 }
 
+// NATS answers wherever whoever asks wants it, and knows an id for a whole stream. Neither is of use against another box.
+func TestWhatABoxHasKeptIsItsOwn(t *testing.T) {
+	r := newRig(t)
+	r.steward.Set(r.book(2))
+	js, err := jetstream.New(r.box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(stream string) uint64 {
+		t.Helper()
+		s, err := js.Stream(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().State.Msgs
+	}
+	send := func(subject, reply, id string) {
+		t.Helper()
+		m := &nats.Msg{Subject: subject, Reply: reply, Header: nats.Header{jetstream.MsgIDHeader: {id}, "Nats-Rollup": {"all"}}, Data: []byte("{}")}
+		if err := r.box.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask[fleet.Answer](t, r.box, fleet.RetireOf("box-0"), fleet.Retire{Next: publicKey(9)}) // it serves
+	for _, reply := range []string{
+		fleet.StatusOf("box-1"), fleet.AlarmsOf("box-1"), fleet.KeptAlarmsOf("box-1"), fleet.KeptCallsOf("box-1"), fleet.Inbox("box-1") + ".1", fleet.Inbox("box-0"), "",
+	} {
+		send(fleet.AlarmsOf("box-0"), reply, "box-0/r/1")
+		send(fleet.CallsOf("box-0"), reply, "box-0/r/1")
+	}
+	answers, err := r.box.SubscribeSync(fleet.Inbox("box-0") + ".1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"box-1/r/1", "box-0", "", "box-00/1"} {
+		send(fleet.AlarmsOf("box-0"), answers.Subject, id)
+	}
+	for i, want := range []string{`"seq":1}`, `"seq":1,"duplicate":true}`, `"seq":2}`} {
+		box := []string{"box-0", "box-0", "box-1"}[i]
+		inbox, err := r.box.SubscribeSync(fleet.Inbox(box) + ".2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(fleet.AlarmsOf(box), inbox.Subject, box+"/r/1")
+		if m, err := inbox.NextMsg(enough); err != nil || !strings.HasSuffix(strings.ReplaceAll(string(m.Data), " ", ""), want) {
+			t.Fatalf("%+v, %v, want %s", m, err, want)
+		}
+		if err := inbox.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, c, s := has(fleet.AlarmStream), has(fleet.CallStream), has(fleet.StatusStream); a != 2 || c != 0 || s != 0 {
+		t.Errorf("%d alarms, %d records, %d states", a, c, s)
+	}
+	if m, err := answers.NextMsg(time.Millisecond); err == nil {
+		t.Errorf("with the id of another it has %s", m.Data)
+	}
+}
+
+// An operator learns when the hub has heard of a box, and nobody else is told.
+func TestWhenABoxWasSeen(t *testing.T) {
+	r := newRig(t)
+	r.steward.Set(r.book(2))
+	if seen := ask[fleet.Seen](t, r.box, fleet.SeenOf("anna", "box-0"), nil); !seen.Time.IsZero() {
+		t.Errorf("it was seen %s", seen.Time)
+	}
+	if err := r.box.Publish(fleet.StatusOf("box-0"), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(enough); ; time.Sleep(time.Millisecond) {
+		if seen := ask[fleet.Seen](t, r.box, fleet.SeenOf("anna", "box-0"), nil); !seen.Time.IsZero() {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is never seen")
+		}
+	}
+	if m, err := requestAs(r.box, "otto", fleet.SeenOf("anna", "box-0"), nil, 50*time.Millisecond); err == nil {
+		t.Errorf("otto is told %s", m.Data)
+	}
+}
+
 func TestABoxThatFloodsIsLimited(t *testing.T) {
 	r := newRig(t)
 	r.steward.Set(r.book(2, r.license(t, license.SIPSessions, 30)))
@@ -366,7 +448,7 @@ func TestStreamsStayWhenTheyAreThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range []string{"box-0/x/1", "box-0/x/1", ""} {
-			if _, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: fleet.AlarmsOf("box-0"), Header: nats.Header{jetstream.MsgIDHeader: {id}}, Data: []byte("{}")}); err != nil {
+			if _, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: fleet.KeptAlarmsOf("box-0"), Header: nats.Header{jetstream.MsgIDHeader: {id}}, Data: []byte("{}")}); err != nil {
 				t.Fatal(err)
 			}
 		}

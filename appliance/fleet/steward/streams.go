@@ -27,19 +27,19 @@ const (
 
 // streams are those of a customer, as they are to be. Store is how many octets they have together on each node.
 func streams(replicas int, store int64) []jetstream.StreamConfig {
-	kept := func(name, what string, age time.Duration, perBox int64, all int64, message int32) jetstream.StreamConfig {
+	kept := func(name, subject string, age time.Duration, perBox int64, all int64, message int32) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: name, Subjects: []string{"box.*." + what}, Storage: jetstream.FileStorage, Replicas: replicas, Retention: jetstream.LimitsPolicy,
+			Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage, Replicas: replicas, Retention: jetstream.LimitsPolicy,
 			Discard: jetstream.DiscardOld, MaxAge: age, MaxMsgs: -1, MaxMsgsPerSubject: perBox, MaxBytes: all, MaxMsgSize: message, MaxConsumers: 1000,
 			Duplicates: again, Compression: jetstream.S2Compression, DenyDelete: true,
 		}
 	}
-	status := kept(fleet.StatusStream, "status", statusAge, 1, store/16, fleet.MaxStatus)
+	status := kept(fleet.StatusStream, fleet.StatusOf("*"), statusAge, 1, store/16, fleet.MaxStatus)
 	status.Compression = jetstream.NoCompression // of what is rewritten all the time
 	status.NoAck = true                          // nobody waits for one, and an answer goes wherever who asks wants it
 	return []jetstream.StreamConfig{
-		kept(fleet.AlarmStream, "alarms", alarmAge, alarmsOfBox, store/8, fleet.MaxAlarm),
-		kept(fleet.CallStream, "calls", callAge, callsOfBox, store-store/8-store/16, fleet.MaxStatus),
+		kept(fleet.AlarmStream, fleet.KeptAlarmsOf("*"), alarmAge, alarmsOfBox, store/8, fleet.MaxAlarm),
+		kept(fleet.CallStream, fleet.KeptCallsOf("*"), callAge, callsOfBox, store-store/8-store/16, fleet.MaxStatus),
 		status,
 	}
 }

@@ -155,7 +155,7 @@ func (h *Hub) poolsOf(ctx context.Context, l *hub.Listing, customer string, now 
 
 // Alarms shows what boxes of a customer have said of their alarms, the oldest first.
 func (h *Hub) Alarms(ctx context.Context, customer string, t Tail, w io.Writer) error {
-	return h.tail(ctx, customer, t, fleet.AlarmStream, fleet.AlarmsOf, w, func(m message) (any, string, error) {
+	return h.tail(ctx, customer, t, fleet.AlarmStream, fleet.KeptAlarmsOf, w, func(m message) (any, string, error) {
 		a, err := readAlarm(m)
 		return a, a.line(t.Zone), err
 	})
@@ -163,7 +163,7 @@ func (h *Hub) Alarms(ctx context.Context, customer string, t Tail, w io.Writer) 
 
 // Calls shows the records of the calls of a customer's boxes, the oldest first.
 func (h *Hub) Calls(ctx context.Context, customer string, t Tail, w io.Writer) error {
-	return h.tail(ctx, customer, t, fleet.CallStream, fleet.CallsOf, w, func(m message) (any, string, error) {
+	return h.tail(ctx, customer, t, fleet.CallStream, fleet.KeptCallsOf, w, func(m message) (any, string, error) {
 		c, err := readCall(m)
 		return c, c.line(t.Zone), err
 	})

@@ -125,7 +125,7 @@ func TestAFleetIsSeen(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 
-	// An answer of JetStream to essen, which it has sent to berlin's subject, is nothing that berlin has said.
+	// What essen wants answered at berlin's subjects is not kept at all, and so there is no answer.
 	if err := essen.conn.PublishMsg(&nats.Msg{Subject: fleet.AlarmsOf("essen"), Reply: fleet.AlarmsOf("berlin"), Data: []byte("{}"), Header: nats.Header{jetstream.MsgIDHeader: {"essen/r/99"}}}); err != nil {
 		t.Fatal(err)
 	}

@@ -464,13 +464,13 @@ func (h *Hub) past(ctx context.Context, customer, box string) (alarms []Alarm, c
 	if err != nil {
 		return nil, nil, err
 	}
-	err = lastOf(ctx, js, fleet.AlarmStream, fleet.AlarmsOf(box), pastShown, false, func(m message) bool {
+	err = lastOf(ctx, js, fleet.AlarmStream, fleet.KeptAlarmsOf(box), pastShown, false, func(m message) bool {
 		if a, err := readAlarm(m); err == nil {
 			alarms = append(alarms, a)
 		}
 		return true
 	})
-	return alarms, calls, errors.Join(err, lastOf(ctx, js, fleet.CallStream, fleet.CallsOf(box), pastShown, false, func(m message) bool {
+	return alarms, calls, errors.Join(err, lastOf(ctx, js, fleet.CallStream, fleet.KeptCallsOf(box), pastShown, false, func(m message) bool {
 		if c, err := readCall(m); err == nil {
 			calls = append(calls, c)
 		}
