@@ -11,13 +11,20 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// engineLog passes on what the engine logs. Whoever reaches the port can have it log, so there is a bound for each stretch of time.
+// engineLog passes on what the engine logs. Whoever reaches the port can have it log, so there is a bound for each stretch of time, and one of its own for
+// what is about the hub itself: nobody else's lines keep those away.
 type engineLog struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	since time.Time // the present stretch
-	lines int       // of it
+	mu        sync.Mutex
+	theirs    budget // of those who connect
+	ourselves budget
+}
+
+// budget counts the lines of a stretch.
+type budget struct {
+	since time.Time
+	lines int
 }
 
 const (
@@ -31,30 +38,31 @@ var common = []string{"authentication error", "authentication timeout", "TLS han
 
 func (l *engineLog) say(level slog.Level, format string, v []any) {
 	text := fmt.Sprintf(format, v...)
+	of := &l.ourselves
 	if level > slog.LevelInfo {
 		for _, c := range common {
 			if strings.Contains(text, c) {
-				level = slog.LevelInfo
+				level, of = slog.LevelInfo, &l.theirs
 			}
 		}
 	}
-	if !l.log.Enabled(context.Background(), level) || !l.allowed() {
+	if !l.log.Enabled(context.Background(), level) || !l.allowed(of) {
 		return
 	}
 	l.log.Log(context.Background(), level, "engine", "text", printable.Text(text))
 }
 
-func (l *engineLog) allowed() bool {
+func (l *engineLog) allowed(of *budget) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.since) > stretch {
-		if missed := l.lines - stretchLines; missed > 0 {
+	if now := time.Now(); now.Sub(of.since) > stretch {
+		if missed := of.lines - stretchLines; missed > 0 {
 			l.log.Warn("lines of the engine left out", "lines", missed)
 		}
-		l.since, l.lines = now, 0
+		of.since, of.lines = now, 0
 	}
-	l.lines++
-	return l.lines <= stretchLines
+	of.lines++
+	return of.lines <= stretchLines
 }
 
 func (l *engineLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
