@@ -23,16 +23,18 @@ const (
 	attemptTime  = 20 * time.Second // for one node
 	firstPause   = time.Second
 	lastPause    = 5 * time.Minute
-	refusedPause = 15 * time.Second // the first after a refusal: whoever hands the key over just now need not wait for long
+	refusedPause = 15 * time.Second // after a second refusal: whoever hands the key over just now need not wait for long
 	steady       = 30 * time.Second // a connection that has lasted for so long works
 )
 
 // pause is how long to wait after an attempt has failed, the tries-th in a row from 0 on. Half of it is up to chance, so that a hub that comes back does
-// not meet all its boxes at once.
+// not meet all its boxes at once. One refusal may mean nothing: a node that takes new users just then refuses whoever has not said yet who he is, and one
+// that has been away does not know the newest boxes yet.
 func pause(tries int, refused bool) time.Duration {
 	d := firstPause
-	if refused {
+	if refused && tries > 0 {
 		d = refusedPause
+		tries--
 	}
 	d = min(d<<min(tries, 10), lastPause)
 	return d/2 + rand.N(d/2)

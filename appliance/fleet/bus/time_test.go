@@ -78,11 +78,11 @@ func TestThePausesGrowAndAreNotAllTheSame(t *testing.T) {
 	for _, refused := range []bool{false, true} {
 		for tries := range 40 {
 			most := lastPause
-			if first := firstPause; tries < 9 && !refused {
+			if first := firstPause; tries < 9 && !refused || tries == 0 { // one refusal may mean nothing
 				most = min(lastPause, first<<tries)
 			}
-			if refused {
-				most = min(lastPause, refusedPause<<min(tries, 10))
+			if refused && tries > 0 {
+				most = min(lastPause, refusedPause<<min(tries-1, 10))
 			}
 			for range 20 {
 				d := pause(tries, refused)
