@@ -23,7 +23,8 @@ const (
 	attemptTime  = 20 * time.Second // for one node
 	firstPause   = time.Second
 	lastPause    = 5 * time.Minute
-	refusedPause = 15 * time.Second // after a second refusal: whoever hands the key over just now need not wait for long
+	refusedPause = 15 * time.Second // after a second refusal,
+	refusedTries = 40               // and after so many, seven minutes or so: whoever hands the key over meanwhile need not wait for long
 	steady       = 30 * time.Second // a connection that has lasted for so long works
 )
 
@@ -34,7 +35,7 @@ func pause(tries int, refused bool) time.Duration {
 	d := firstPause
 	if refused && tries > 0 {
 		d = refusedPause
-		tries--
+		tries = max(0, tries-refusedTries)
 	}
 	d = min(d<<min(tries, 10), lastPause)
 	return d/2 + rand.N(d/2)

@@ -76,13 +76,13 @@ func inMemory(t *testing.T, hub func(attempt int, node string, conn net.Conn)) (
 func TestThePausesGrowAndAreNotAllTheSame(t *testing.T) {
 	different := map[time.Duration]bool{}
 	for _, refused := range []bool{false, true} {
-		for tries := range 40 {
+		for tries := range 80 {
 			most := lastPause
 			if first := firstPause; tries < 9 && !refused || tries == 0 { // one refusal may mean nothing
 				most = min(lastPause, first<<tries)
 			}
 			if refused && tries > 0 {
-				most = min(lastPause, refusedPause<<min(tries-1, 10))
+				most = min(lastPause, refusedPause<<min(max(0, tries-refusedTries), 10))
 			}
 			for range 20 {
 				d := pause(tries, refused)
@@ -94,7 +94,7 @@ func TestThePausesGrowAndAreNotAllTheSame(t *testing.T) {
 		}
 	}
 	if len(different) < 1000 {
-		t.Errorf("%d pauses of 1600 are different", len(different))
+		t.Errorf("%d pauses of 3200 are different", len(different))
 	}
 }
 
@@ -143,7 +143,7 @@ func TestAttemptsAreMadeAgainAndTheirReasonIsShown(t *testing.T) {
 	})
 }
 
-// A box that is refused is tried more and more slowly, and is refused all the while.
+// A box that is refused is tried more and more slowly after some minutes, and is refused all the while.
 func TestARefusalStaysUntilItIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := make(chan State, 100)
@@ -171,7 +171,7 @@ func TestARefusalStaysUntilItIsTakenBack(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
-		if attempts < 12 || attempts > 35 {
+		if attempts < 45 || attempts > 85 {
 			t.Errorf("%d attempts in an hour", attempts)
 		}
 		if log := c.log.String(); strings.Count(log, "\n") != 1 {

@@ -34,7 +34,7 @@ const (
 const (
 	reach      = 8 // messages refused in a row, of which each may be to blame alone
 	patience   = 15 * time.Second
-	firstPause = time.Second // after a failure, doubled with each
+	firstPause = time.Second / 4 // after a failure, doubled with each; a hub that has just started takes nothing for a moment
 	lastPause  = time.Minute
 	saveEvery  = 5 * time.Second // the position, on flash
 	lookEvery  = time.Minute     // for more than may wait
@@ -231,7 +231,7 @@ func (s *spool) fail(err error) time.Duration {
 	s.state = pausing
 	s.say(err.Error())
 	pause := lastPause
-	if s.fails < 6 {
+	if s.fails < 8 {
 		pause = firstPause << s.fails
 		s.fails++
 	}
