@@ -40,7 +40,7 @@ const (
 
 	MaxCount    = 65535   // licenses of a box
 	MaxTotal    = 1 << 24 // and of a pool
-	MaxBoxes    = 4096    // with a share of one pool
+	MaxBoxes    = 6144    // with a share of one pool: more than a customer has, since the shares of those that were removed last a day
 	MaxSequence = 1 << 53 // what JSON carries everywhere
 	MaxSerial   = 64      // characters
 )

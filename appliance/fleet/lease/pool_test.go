@@ -244,7 +244,7 @@ func TestAPoolHasBounds(t *testing.T) {
 	h := newHub(1<<30, map[string]lease.Box{"box-0000": {}, "one-more": {}})
 	var shares []string
 	for i := range lease.MaxBoxes {
-		shares = append(shares, fmt.Sprintf(`{"s":"box-%04d","q":%d,"w":4000,"c":4000,"u":%d}`, i, uint64(lease.MaxSequence-1), begin.Unix()+3600))
+		shares = append(shares, fmt.Sprintf(`{"s":"box-%04d","q":%d,"w":2000,"c":2000,"u":%d}`, i, uint64(lease.MaxSequence-1), begin.Unix()+3600))
 	}
 	p, err := lease.Open(fmt.Appendf(nil, `{"version":1,"time":%d,"shares":[%s]}`, begin.UnixMicro(), strings.Join(shares, ",")))
 	if err != nil {
@@ -254,7 +254,7 @@ func TestAPoolHasBounds(t *testing.T) {
 	if a := h.ask("one-more", 1, 1, 0); a.Write || a.Reply.Error == "" || a.Reply.Refused {
 		t.Errorf("a box too many: %+v", a.Reply)
 	}
-	if a := h.ask("box-0000", lease.MaxSequence, lease.MaxCount, 4000); a.Count != lease.MaxCount {
+	if a := h.ask("box-0000", lease.MaxSequence, lease.MaxCount, 2000); a.Count != lease.MaxCount {
 		t.Errorf("%d, and %d are taken", a.Count, h.taken())
 	}
 	for node := range 100 {

@@ -75,23 +75,36 @@ func (s *service) Run(ctx context.Context) error {
 					own, stop := context.WithCancel(ctx)
 					x = &serving{stop: stop, books: make(chan *Book, 1)}
 					all[name] = x
-					o := Options{Customer: name, Node: s.node.Name(), Pools: pools, Replicas: s.node.Replicas(), Store: c.Store, Key: s.node.LeaseKey(), Audit: s.node.Audit, Log: s.log}
-					o.EndKey = func(ctx context.Context, box, key, next string) error {
-						return registry.EndKey(ctx, name, box, key, next)
-					}
+					o := s.options(c, registry, pools)
 					running.Go(func() { s.serve(own, o, x.books) })
 				}
-				if b := BookOf(c, l.Authorities); !reflect.DeepEqual(b, x.last) {
-					x.last = b
-					select {
-					case <-x.books:
-					default:
-					}
-					x.books <- b
-				}
+				x.take(BookOf(c, l.Authorities))
 			}
 		})
 	})
+}
+
+// options are those of the steward of a customer, but for its connection.
+func (s *service) options(c *hub.Customer, registry *hub.Registry, pools jetstream.KeyValue) Options {
+	return Options{
+		Customer: c.Name, Node: s.node.Name(), Pools: pools, Replicas: s.node.Replicas(), Store: c.Store, Key: s.node.LeaseKey(), Audit: s.node.Audit, Log: s.log,
+		EndKey: func(ctx context.Context, box, key, next string) error {
+			return registry.EndKey(ctx, c.Name, box, key, next)
+		},
+	}
+}
+
+// take has the steward go by a book, if that is another one.
+func (x *serving) take(b *Book) {
+	if reflect.DeepEqual(b, x.last) {
+		return
+	}
+	x.last = b
+	select {
+	case <-x.books: // not taken yet
+	default:
+	}
+	x.books <- b
 }
 
 // serve runs the steward of a customer until ctx ends.
