@@ -381,6 +381,22 @@ func TestABoxPutBackToAnOldImage(t *testing.T) {
 	}
 }
 
+// Whoever keeps the hub away and starts the box twice a day with the same clock does not keep the lease for ever.
+func TestTheSameHoursAgainAndAgain(t *testing.T) {
+	b := newBox(t, 100)
+	b.use(10, 0)
+	b.pass(time.Minute)
+	b.is(status.PoolLeaseHeld, 9)
+	b.away = true
+	for range 70 {
+		b.pass(12 * time.Hour)
+		b.restart(-12*time.Hour + time.Minute)
+		b.use(10, 0)
+	}
+	b.pass(time.Minute)
+	b.is(status.PoolLeaseLapsed, 0)
+}
+
 func TestSequencesGoOn(t *testing.T) {
 	idle := newBox(t, 100)
 	idle.use(0, 0)

@@ -29,15 +29,15 @@ const keptVersion = 1
 // sane is the earliest that a clock can show which was set.
 var sane = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// unsaved reports whether the flash is to be written: something has changed; the clock was set, by which a start would measure wrong; or an hour of
-// grace has passed, so that it is not lost when the clock goes back.
+// unsaved reports whether the flash is to be written: something has changed; the clock was set, by which a start would measure wrong; or an hour has
+// passed in grace or while the hub is away, so that it is not had once more when the clock goes back.
 func (h *Holder) unsaved(now Time) bool {
 	if h.dirty || h.count == 0 {
 		return h.dirty
 	}
 	up := now.Up - h.savedAt.Up
 	set := now.Clock.Round(0).Sub(h.savedAt.Clock) - up
-	return set.Abs() > time.Minute || up > resave && now.Up > h.end
+	return set.Abs() > time.Minute || up > resave && (now.Up > h.end || h.fails > 0)
 }
 
 // Save has a function write what a later start needs, so that it outlasts a power cut.
