@@ -1,11 +1,14 @@
 package hub_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/hub"
 	"viaduct/appliance/fleet/hub/hubtest"
 )
@@ -42,5 +45,46 @@ func TestARevokedBoxIsCutOff(t *testing.T) {
 				t.Errorf("%+v, %v", l, err)
 			}
 		})
+	}
+}
+
+// TestAccountsThatAreDamaged: the file is written anew, from the registry; nobody is let in without a key meanwhile, and what was kept is there.
+func TestAccountsThatAreDamaged(t *testing.T) {
+	h := hubtest.Start(t)
+	key := h.Box("berlin", nil)
+	file := filepath.Join(h.Nodes[0].Dir(), "accounts.conf")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams(t, steward(t, h, hubtest.Customer))
+	c := connected(t, h, "berlin", key)
+	if _, err := c.RequestWithContext(t.Context(), fleet.AlarmsOf("berlin"), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string][]byte{"missing": nil, "empty": {}, "cut off": good[:len(good)/2], "noise": []byte("\x00\x00\x00"), "of nobody": []byte("accounts {}")} {
+		h.Stop(0)
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if text != nil {
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Run(0)
+		h.Wait(0)
+		if now, err := os.ReadFile(file); err != nil || string(now) != string(good) {
+			t.Errorf("%s: %q, %v", what, now, err)
+		}
+		if c, err := nats.Connect(h.URL(0), nats.Secure(h.TLS()), nats.NoReconnect()); err == nil {
+			c.Close()
+			t.Errorf("%s: nobody is let in", what)
+		}
+		connected(t, h, "berlin", key).Close()
+		js := streams(t, steward(t, h, hubtest.Customer))
+		if s, err := js.Stream(t.Context(), fleet.AlarmStream); err != nil || s.CachedInfo().State.Msgs != 1 {
+			t.Errorf("%s: what was kept is lost: %v", what, err)
+		}
 	}
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"viaduct/appliance/flash"
 )
@@ -20,6 +23,9 @@ type Service interface {
 // Run serves boxes and operators until ctx ends: it starts the engine, has it know those of the registry, and runs the services.
 func (n *Node) Run(ctx context.Context, kind Engine, services ...Service) error {
 	if err := n.writeConf(); err != nil {
+		return err
+	}
+	if err := n.mendAccounts(); err != nil {
 		return err
 	}
 	if err := flash.MakeDir(n.path(dirStore), 0o700); err != nil {
@@ -68,6 +74,18 @@ func (n *Node) Run(ctx context.Context, kind Engine, services ...Service) error 
 	case <-e.ended():
 		return errors.New("the engine has ended by itself: its messages above say why")
 	}
+}
+
+// mendAccounts writes an accounts.conf that is missing or damaged anew, without anybody but the admin: the others follow from the registry. An engine that
+// reads an empty one lets everybody in.
+func (n *Node) mendAccounts() error {
+	o, err := server.ProcessConfigFile(n.path(fileAccounts))
+	admin := publicOf(n.adminKey())
+	if err == nil && slices.ContainsFunc(o.Nkeys, func(u *server.NkeyUser) bool { return u.Nkey == admin }) {
+		return nil
+	}
+	slog.Warn("accounts.conf damaged, and written anew: users follow from the registry", "node", n.Name(), "err", err)
+	return n.writeAccounts(&Listing{})
 }
 
 // follow keeps the engine's users as the registry has them, until ctx ends. Until the registry can be read, and while it cannot, they
