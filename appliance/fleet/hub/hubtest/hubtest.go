@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -259,8 +260,8 @@ func (h *Hub) Dial(i int, name string, pair nkeys.KeyPair, options ...nats.Optio
 	return c, err
 }
 
-// Serial is the serial number of a box that Box makes.
-func Serial(name string) string { return "SN-" + name }
+// Serial is the serial number of a box that Box makes, as the registry keeps it: in capitals, without marks.
+func Serial(name string) string { return "SN" + strings.ToUpper(strings.ReplaceAll(name, "-", "")) }
 
 // NewKey makes a key of a box or an operator.
 func NewKey(t testing.TB) (nkeys.KeyPair, string) {
