@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -176,8 +178,9 @@ func TestAlarmsWhileTheFlashIsFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(23*time.Hour + 45*time.Minute)
-		b := start(t, dir, h, member())
 		h.connect(false)
+		var said bytes.Buffer
+		b := start(t, dir, h, member(), func(r *Reporter) { r.o.Log = slog.New(slog.NewTextHandler(&said, nil)) })
 		pass(time.Second)
 		var want []string
 		for n := range mostHeld / 2 {
@@ -191,6 +194,9 @@ func TestAlarmsWhileTheFlashIsFull(t *testing.T) {
 		pass(time.Minute)
 		if st := b.Status()[0]; st.Lost || st.Waiting == 0 {
 			t.Errorf("%+v", st)
+		}
+		if n := strings.Count(said.String(), "journal of alarms for the hub not written"); n != 1 {
+			t.Errorf("it is logged %d times that the flash is full", n)
 		}
 		h.connect(true)
 		pass(time.Minute)

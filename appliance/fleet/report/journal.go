@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -59,6 +58,7 @@ type journal struct {
 	log  *flash.Log // nil: it could not be opened so far
 	held []message  // what the flash has not taken
 	shed bool       // some found no room there
+	bad  bool       // the flash takes nothing, and the log says so
 }
 
 func newJournal(o Options, dir string) *journal {
@@ -232,11 +232,15 @@ func (j *journal) write() {
 	}
 }
 
-// wrote logs that something was not written.
+// wrote logs that the flash takes nothing any more, and that it does again: it is tried every few seconds, for weeks if need be.
 func (j *journal) wrote(err error) bool {
-	if err != nil {
-		j.o.Log.Log(context.Background(), slog.LevelWarn, "journal of alarms for the hub not written", "err", err)
+	switch {
+	case err != nil && !j.bad:
+		j.o.Log.Warn("journal of alarms for the hub not written", "err", err)
+	case err == nil && j.bad:
+		j.o.Log.Info("journal of alarms for the hub written again")
 	}
+	j.bad = err != nil
 	return err == nil
 }
 
