@@ -92,6 +92,55 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
+// Whatever a proxy says, or does not, an attempt ends in its time and leaves nothing behind.
+func TestAProxyThatTalksNonsense(t *testing.T) {
+	for name, c := range map[string]struct {
+		say     string
+		endless bool // it goes on with that
+	}{
+		"nothing":                 {},
+		"half a line":             {"HTTP/1.1 20", false},
+		"another protocol":        {"SSH-2.0-OpenSSH\r\n", false},
+		"an endless line":         {strings.Repeat("x", 4096), true},
+		"an endless header":       {"HTTP/1.1 200 OK\r\n" + strings.Repeat("x: y\r\n", 500), true},
+		"it connects to nothing":  {"HTTP/1.1 200 OK\r\n\r\n", false},
+		"it connects to nonsense": {"HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("\x16\x03\x03", 1000), true},
+		"to be continued":         {"HTTP/1.1 100 Continue\r\n\r\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			defer l.Close()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				heard := make(chan struct{})
+				go func() { defer close(heard); _, _ = io.Copy(io.Discard, conn) }()
+				_, err = io.WriteString(conn, c.say)
+				for err == nil && c.endless {
+					_, err = io.WriteString(conn, c.say)
+				}
+				<-heard
+			}()
+			b := newClient(t)
+			at := netip.MustParseAddrPort(l.Addr().String())
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			w, err := b.dialHub(ctx, &Settings{Name: "berlin", Key: newKeyOf(t), Pin: "00", Proxy: config.HTTPProxy{Host: at.Addr().String(), Port: at.Port()}}, nodes(443)[0])
+			if err == nil {
+				w.Close()
+				t.Fatal("it is a hub")
+			}
+			receive(t, ended)
+		})
+	}
+}
+
 // What stands at a hub's address and is none.
 func TestWhatIsNoHub(t *testing.T) {
 	ca := newAuthority(t, "Fleet CA")

@@ -110,6 +110,27 @@ func TestFoldersThatAreNone(t *testing.T) {
 	}
 }
 
+func TestCredentialsThatAreNone(t *testing.T) {
+	good := Credentials{"default", "anna", []string{"hub.example.com:443"}, strings.Repeat("0", 64), "SU"}
+	if _, err := ParseCredentials([]byte(good.String())); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Credentials){
+		"a name has 1 to 32 characters": func(c *Credentials) { c.Customer = "" },
+		"is not a name":                 func(c *Credentials) { c.Operator = "anna\n" },
+		"name 0 nodes":                  func(c *Credentials) { c.Hubs = nil },
+		"is no node of a hub":           func(c *Credentials) { c.Hubs = []string{"hub.example.com"} },
+		"have no pin":                   func(c *Credentials) { c.Pin = "" },
+		"it is 64 hex digits":           func(c *Credentials) { c.Pin = strings.Repeat("0", 62) },
+	} {
+		c := good
+		change(&c)
+		if _, err := ParseCredentials([]byte(c.String())); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 func FuzzParseCredentials(f *testing.F) {
 	f.Add(Credentials{"default", "anna", []string{"hub.example.com:443"}, strings.Repeat("0", 64), "SU"}.String())
 	f.Fuzz(func(t *testing.T, text string) {

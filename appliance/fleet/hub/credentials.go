@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,6 +104,9 @@ func ParseCredentials(text []byte) (c Credentials, err error) {
 		if n, wrong := net.LookupPort("tcp", port); err != nil || wrong != nil || n == 0 || !validHost(host) {
 			return c, fmt.Errorf("%q is no node of a hub: it is HOST:PORT", at)
 		}
+	}
+	if pin, err := hex.DecodeString(c.Pin); err != nil || len(pin) != sha256.Size {
+		return c, errors.New("the credentials have no pin, by which the hub is known: it is 64 hex digits")
 	}
 	return c, nil
 }

@@ -43,6 +43,7 @@ func connect(flags *flag.FlagSet) func(*call) error {
 		to.Operator = who.Operator
 		ctx, cancel := signal.NotifyContext(c.ctx, syscall.SIGHUP) // with which ssh ends its ProxyCommand
 		defer cancel()
+		signal.Ignore(syscall.SIGPIPE) // an ssh that was killed takes nothing more: the box is told so
 		link, stop, err := c.link(ctx, who)
 		if err != nil {
 			return err

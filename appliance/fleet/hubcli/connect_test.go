@@ -103,7 +103,7 @@ func (b *box) Exec(_ context.Context, s *api.Session, line string, _ []byte, out
 
 // file is one of every octet.
 func file() []byte {
-	b := make([]byte, 4<<20)
+	b := make([]byte, 1<<20)
 	for i := range b {
 		b[i] = byte(i * i >> 3)
 	}
@@ -330,6 +330,25 @@ func (o *operator) ssh(key bool, args ...string) *exec.Cmd {
 	return c
 }
 
+// isKilled has an ssh that begins a connection and is gone when the first octets come for it.
+func (o *operator) isKilled() {
+	o.t.Helper()
+	c := exec.CommandContext(o.t.Context(), os.Args[0], "connect", "-operator", o.credentials, "berlin", "ssh")
+	c.Env = append(os.Environ(), "HUB_TEST_MAIN=1")
+	in, err := c.StdinPipe() // which stays open: another process may have it, too
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := c.StdoutPipe()
+	if err != nil || out.Close() != nil || c.Start() != nil {
+		o.t.Fatal("it does not begin")
+	}
+	if err := c.Wait(); c.ProcessState.ExitCode() != 1 {
+		o.t.Errorf("the operator's program ends with %v", err)
+	}
+}
+
 func program(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
@@ -378,6 +397,7 @@ func TestSSHThroughTheHub(t *testing.T) {
 	if err := o.ssh(true, "admin@berlin", "bogus").Run(); err == nil {
 		t.Error("the status of a command that fails does not come through")
 	}
+	o.isKilled()
 	eventually(t, "all connections have ended", func() bool { return len(b.Tunnels()) == 0 })
 
 	ear.Flush()
@@ -412,7 +432,7 @@ func TestSSHThroughTheHub(t *testing.T) {
 			t.Errorf("in the trail: %s", line)
 		}
 	}
-	if began != 3 || ended != 3 || !strings.HasPrefix(b.trail[0], "operator anna: refused: ssh through the hub") {
+	if began != 4 || ended != 4 || !strings.HasPrefix(b.trail[0], "operator anna: refused: ssh through the hub") {
 		t.Errorf("trail: %q", b.trail)
 	}
 }

@@ -185,6 +185,9 @@ func Stdio(in io.Reader, out io.WriteCloser) Side {
 		defer close(s.written)
 		_, err := io.Copy(out, drain)
 		drain.CloseWithError(err)
+		if err != nil { // nobody may have more to write, who would notice
+			feed.CloseWithError(err)
+		}
 		out.Close()
 	}()
 	return s
