@@ -60,6 +60,7 @@ type Member struct {
 	mu       sync.Mutex
 	cfg      *config.Fleet // nil: none
 	trusted  []*config.LicenseAuthority
+	applied  bool          // there was a configuration
 	unready  unready
 	acceptor *tunnel.Acceptor // of connections of operators; nil: there is no fleet
 }
@@ -80,6 +81,7 @@ func New(o Options) *Member {
 func (m *Member) Apply(cfg *config.Config) {
 	m.mu.Lock()
 	m.cfg, m.trusted = cfg.Fleet, cfg.LicenseAuthorities
+	m.applied = true
 	m.report.Suspend(cfg.Fleet)
 	m.mu.Unlock()
 	if cfg.Fleet != nil {
@@ -98,6 +100,13 @@ func (m *Member) nudge() {
 	}
 }
 
+// told reports whether there was a configuration yet: until then nobody knows whether there is a fleet.
+func (m *Member) told() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.applied
+}
+
 func (m *Member) wanted() *config.Fleet {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,11 +120,15 @@ const look = 2 * time.Second
 func (m *Member) Run(ctx context.Context) error {
 	var w *work
 	defer func() { m.end(w) }()
-	if m.wanted() == nil {
-		m.report.Forget() // the box has left its fleet with another startup-config
-	}
+	begun := false
 	for {
+		told := m.told()
 		cfg := m.wanted()
+		if told && !begun {
+			if begun = true; cfg == nil {
+				m.report.Forget() // the box has left its fleet with another startup-config
+			}
+		}
 		if w != nil && (cfg == nil || way(cfg) != w.way) {
 			if cfg == nil {
 				m.leases.leave(ctx)

@@ -32,9 +32,18 @@ func TestAStartWithoutAFleetForgetsTheHub(t *testing.T) {
 		archive := records.New(records.Options{Dir: cdr, Log: log, Health: tracker, Sane: func() error { return nil }})
 		reader := archive.Follow("sent-to-hub")
 		m := New(Options{Log: log, Health: tracker, Dir: own, Serial: func() string { return serial }, Licenses: license.New(), Sane: func() error { return nil }, Records: reader})
-		m.Apply(&config.Config{})
 		go archive.Run(t.Context())
 		go m.Run(t.Context())
+		synctest.Wait()
+		if !reader.Begun() {
+			t.Error("it is forgotten before the box knows its configuration")
+		}
+		for _, file := range left {
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s is gone before the box knows its configuration", file)
+			}
+		}
+		m.Apply(&config.Config{})
 		synctest.Wait()
 		if reader.Begun() {
 			t.Error("it is still known what the hub has of the records")
