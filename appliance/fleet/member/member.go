@@ -60,7 +60,7 @@ type Member struct {
 	mu       sync.Mutex
 	cfg      *config.Fleet // nil: none
 	trusted  []*config.LicenseAuthority
-	applied  bool          // there was a configuration
+	applied  bool // there was a configuration
 	unready  unready
 	acceptor *tunnel.Acceptor // of connections of operators; nil: there is no fleet
 }
