@@ -1,6 +1,10 @@
 package store
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -87,5 +91,24 @@ func TestSummaryOfABackup(t *testing.T) {
 		if got := b.Summary(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+	}
+}
+
+// The key by which a box is known to its hub leaves the box with nothing, so a copy of the box cannot be the box.
+func TestTheKeyForTheHubIsInNoBackup(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const seed = "SUSEEDOFTHEBOX"
+	if err := errors.Join(os.MkdirAll(s.FleetDir(), 0o700), os.WriteFile(filepath.Join(s.FleetDir(), "key"), []byte(seed), 0o600), s.SaveStartup([]byte("fleet\n"))); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Backup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%s", *b); strings.Contains(text, seed) || !strings.Contains(text, "fleet\n") {
+		t.Errorf("a backup has %s", text)
 	}
 }

@@ -221,7 +221,7 @@ func TestTheTestsThatSecurityNamesExist(t *testing.T) {
 				if !declared(t, where, name) {
 					t.Errorf("%s has no %s", where, name)
 				}
-			} else if strings.HasPrefix(word, "fleet/") || word == "license" {
+			} else if strings.HasPrefix(word, "fleet/") || word == "license" || word == "store" {
 				where = word
 			}
 		}
