@@ -182,3 +182,71 @@ type Course struct {
 	JitterMS     []int `json:"jitter_ms"`
 	R            []int `json:"r,omitempty"` // rating of the E-model (ITU-T G.107), 0 to 93; nil: it is not known for this codec
 }
+
+// RecordSearch selects records of calls that have ended. The zero value of a field selects by nothing.
+type RecordSearch struct {
+	Call      string       // the ID of a call, or the Call-ID of one of its legs
+	Number    string       // a part of who called or of who was called, as sent or as mapped
+	Called    string       // a part of who was called
+	Since     time.Time    // it started then or later
+	Until     time.Time    // it started before
+	Result    RecordResult // what became of it
+	Code      int          // SIP status of the call
+	Interface string       // SIP interface by which it came, or was to go
+	Before    string       // the ID of a record: only older ones
+	Last      int          // so many of them, the newest
+}
+
+// Selects reports whether the search leaves anything out beside what Before and Last do.
+func (s RecordSearch) Selects() bool {
+	s.Before, s.Last = "", 0
+	return s != RecordSearch{}
+}
+
+// RecordResult is a class of results. A call may be of several.
+type RecordResult string
+
+const (
+	ResultAnswered RecordResult = "answered"
+	ResultFailed   RecordResult = "failed"  // it did not come about, or broke: neither ended nor given up by a user
+	ResultMissed   RecordResult = "missed"  // nobody answered, or the caller gave up
+	ResultRefused  RecordResult = "refused" // by the callee, a peer or the box
+	ResultOneWay   RecordResult = "one-way" // voice of one side only
+)
+
+// RecordResults are all of them.
+func RecordResults() []RecordResult {
+	return []RecordResult{ResultAnswered, ResultFailed, ResultMissed, ResultRefused, ResultOneWay}
+}
+
+// RecordsFound is what a search has found.
+type RecordsFound struct {
+	Records []Record `json:"records"` // oldest first
+	// Older is the ID with which a search goes on (Before); "": nothing is older. A search that has looked at many records ends before it has
+	// found enough.
+	Older string `json:"older,omitempty"`
+	// Reached is when the oldest call that was looked at started.
+	Reached time.Time `json:"reached,omitzero"`
+}
+
+// CallRecords is what is kept of call records, and where they go.
+type CallRecords struct {
+	Days    int         `json:"days"`            // for which they are kept
+	First   string      `json:"first,omitempty"` // day (UTC) of the oldest
+	Octets  int64       `json:"octets"`
+	Limit   int64       `json:"limit"`             // of Octets: then the oldest go
+	Waiting int         `json:"waiting,omitempty"` // records in memory that the flash has not taken
+	Syslog  string      `json:"syslog,omitempty"`  // facility; "": they do not go there
+	Post    *RecordPost `json:"post,omitempty"`
+}
+
+// RecordPost is how far a web server has the records.
+type RecordPost struct {
+	URL      string    `json:"url"`               // without a query
+	Waiting  int64     `json:"waiting"`           // octets of records that it does not have yet
+	Accepted time.Time `json:"accepted,omitzero"` // when it took some last
+	Failing  string    `json:"failing,omitempty"` // why it takes none
+	Since    time.Time `json:"since,omitzero"`
+	Refused  uint64    `json:"refused,omitempty"` // single records that it does not want
+	Deleted  bool      `json:"deleted,omitempty"` // some were deleted unsent since it had all
+}
