@@ -14,7 +14,7 @@ import (
 // deafFirmware is one whose relay cannot start; all else works. Its trial is short, and long enough to log in.
 func deafFirmware(t *testing.T, r Release) *tree {
 	t.Helper()
-	source, err := filepath.Abs("../appliance/system/relay.go")
+	source, err := filepath.Abs("../appliance/system/engines.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func deafFirmware(t *testing.T, r Release) *tree {
 		}
 		return name
 	}
-	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: write("relay.go", []byte(broken))}})
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: write("engines.go", []byte(broken))}})
 	if err != nil {
 		t.Fatal(err)
 	}

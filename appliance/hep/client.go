@@ -228,9 +228,11 @@ func (c *Client) Run(ctx context.Context) error {
 				pause = firstPause
 			}
 		}
-		if err == nil || ctx.Err() != nil {
-			c.o.Away(name, "")
-			continue // other settings
+		if err == nil || ctx.Err() != nil { // other settings, or those with which it had begun before it heard that they are new
+			if c.settings.Load() != s || ctx.Err() != nil {
+				c.o.Away(name, "")
+			}
+			continue
 		}
 		c.become(status.HEPAway, s)
 		c.failed(err)

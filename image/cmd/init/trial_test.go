@@ -38,7 +38,7 @@ func buildSBCD(t *testing.T, replaced map[string]string) string {
 // brokenRelay is the relay of the box with another first line of its Run.
 func brokenRelay(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := filepath.Abs("../../../appliance/system/relay.go")
+	file, err := filepath.Abs("../../../appliance/system/engines.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func brokenRelay(t *testing.T) map[string]string {
 	if broken == string(text) {
 		t.Fatalf("%s has no relay.Run", file)
 	}
-	other := filepath.Join(t.TempDir(), "relay.go")
+	other := filepath.Join(t.TempDir(), "engines.go")
 	if err := os.WriteFile(other, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
