@@ -266,14 +266,19 @@ func customerFlag(flags *flag.FlagSet) *string {
 	return flags.String("customer", hub.DefaultCustomer, "`name` of the customer")
 }
 
-// customer lists the registry, and one customer of it.
-func (c *call) customer(name string) (*hub.Customer, *hub.Listing, error) {
+// listing lists the registry.
+func (c *call) listing() (*hub.Listing, error) {
 	_, r, err := c.registry()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer r.Close()
-	l, err := r.List(c.ctx)
+	return r.List(c.ctx)
+}
+
+// customer lists the registry, and one customer of it.
+func (c *call) customer(name string) (*hub.Customer, *hub.Listing, error) {
+	l, err := c.listing()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,12 +27,7 @@ func addCustomer(flags *flag.FlagSet) func(*call) error {
 
 func listCustomers(*flag.FlagSet) func(*call) error {
 	return func(c *call) error {
-		_, r, err := c.registry()
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		l, err := r.List(c.ctx)
+		l, err := c.listing()
 		if err != nil {
 			return err
 		}
@@ -238,12 +233,7 @@ func addAuthority(*flag.FlagSet) func(*call) error {
 
 func listAuthorities(*flag.FlagSet) func(*call) error {
 	return func(c *call) error {
-		_, r, err := c.registry()
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		l, err := r.List(c.ctx)
+		l, err := c.listing()
 		if err != nil {
 			return err
 		}
