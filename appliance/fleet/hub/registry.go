@@ -80,9 +80,22 @@ func (n *Node) bucket(ctx context.Context, conn *nats.Conn) (jetstream.KeyValue,
 	defer stop()
 	kv, err := js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: bucket, Replicas: n.Replicas(), Storage: jetstream.FileStorage, MaxBytes: registryStore / 2})
+		kv, err = Bucket(ctx, js, jetstream.StreamConfig{Name: bucket, Replicas: n.Replicas(), MaxBytes: registryStore / 2})
 	}
 	return kv, err
+}
+
+// Bucket makes a bucket with the bounds of c, or gives these to one that is there, and opens it. It is a stream of our own making, as one that the library makes is read from any
+// replica: one that lags behind would have every compare-and-set fail until it has caught up.
+func Bucket(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) (jetstream.KeyValue, error) {
+	name := c.Name
+	c.Name, c.Subjects = "KV_"+name, []string{"$KV." + name + ".>"}
+	c.Storage, c.Discard, c.MaxMsgs, c.MaxMsgsPerSubject = jetstream.FileStorage, jetstream.DiscardNew, -1, 1
+	c.AllowRollup, c.DenyDelete, c.AllowDirect = true, true, false
+	if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
+		return nil, fmt.Errorf("make the bucket %s: %w", name, err)
+	}
+	return js.KeyValue(ctx, name)
 }
 
 // Close ends the connection.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,6 +26,7 @@ import (
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/bus"
 	"viaduct/appliance/fleet/hub"
+	"viaduct/appliance/fleet/hub/hubtest"
 	"viaduct/appliance/fleet/lease/leasecheck"
 	"viaduct/appliance/fleet/steward"
 	"viaduct/appliance/license"
@@ -74,7 +74,7 @@ type nodes struct {
 
 func newNodes(t *testing.T, count int, k *keys) *nodes {
 	t.Helper()
-	o, ports := hub.Options{Authorities: map[string]string{"lab": k.authorities[0].Key}, Name: "127.0.0.1"}, freePorts(t, 3*count)
+	o, ports := hub.Options{Authorities: map[string]string{"lab": k.authorities[0].Key}, Name: "127.0.0.1"}, hubtest.FreePorts(t, 3*count)
 	n := &nodes{t: t, runs: make([]*exec.Cmd, count), stdin: make([]io.Closer, count)}
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	for i := range count {
@@ -95,18 +95,6 @@ func newNodes(t *testing.T, count int, k *keys) *nodes {
 		}
 	})
 	return n
-}
-
-// freePorts finds ports that nobody has, below those that the kernel gives to whoever asks for any.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for port := 10000 + os.Getpid()%9000; len(ports) < n; port++ {
-		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
-			defer l.Close()
-			ports = append(ports, port)
-		}
-	}
-	return ports
 }
 
 func (n *nodes) start(i int) {

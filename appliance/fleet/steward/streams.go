@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/fleet/hub"
 	"viaduct/appliance/license"
 )
 
@@ -71,16 +72,11 @@ const bucketName = "leases"
 // key is that of a pool.
 func key(customer string, kind license.Kind) string { return customer + "." + string(kind) }
 
-// Bucket opens the bucket of all pools, or makes it. The bucket is a stream of our own making, as one made by the library is read from any replica: one
-// that lags behind would have every compare-and-set fail until it has caught up.
+// Bucket opens the bucket of all pools, or makes it.
 func Bucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
-	err := makeStream(ctx, js, jetstream.StreamConfig{
-		Name: "KV_" + bucketName, Subjects: []string{"$KV." + bucketName + ".>"}, Storage: jetstream.FileStorage, Replicas: replicas,
-		Discard: jetstream.DiscardNew, MaxMsgs: -1, MaxMsgsPerSubject: 1, MaxBytes: bucketBytes, MaxMsgSize: maxPool, MaxConsumers: 100,
-		Duplicates: again, AllowRollup: true, DenyDelete: true, AllowDirect: false,
+	ctx, cancel := context.WithTimeout(ctx, makeTime)
+	defer cancel()
+	return hub.Bucket(ctx, js, jetstream.StreamConfig{
+		Name: bucketName, Replicas: replicas, MaxBytes: bucketBytes, MaxMsgSize: maxPool, MaxConsumers: 100, Duplicates: again,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("make the bucket of pools: %w", err)
-	}
-	return js.KeyValue(ctx, bucketName)
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func Engines(t testing.TB, engines []hub.Engine, services ...Service) *Hub {
 	dir := filepath.Join(t.TempDir(), "hub")
 	h := &Hub{Dir: dir, Host: "127.0.0.1", t: t, engines: engines, services: services, running: make([]*running, nodes)}
 	o := hub.Options{Name: h.Host}
-	ports := freePorts(t, 3*nodes)
+	ports := FreePorts(t, 3*nodes)
 	for i := range nodes {
 		o.Nodes = append(o.Nodes, hub.Place{Name: fmt.Sprintf("node-%d", i+1), Address: h.Host, Listen: at(ports[3*i]), Client: at(ports[3*i+1]), Routes: at(ports[3*i+2])})
 		h.Ports = append(h.Ports, ports[3*i])
@@ -279,14 +280,22 @@ func NewKey(t testing.TB) (nkeys.KeyPair, string) {
 
 func at(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// freePorts finds ports that nobody has. They are held until all are found, and from below the range that the kernel gives to those that ask for any.
-func freePorts(t testing.TB, n int) (ports []int) {
+// FreePorts finds ports that nobody has. They are held until all are found. Until the hub listens, nothing holds them: so they are from below the range that
+// the kernel gives to those that ask for any, and each process looks in a part of its own, as tests of several packages run side by side.
+func FreePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
-	for port := 20000 + os.Getpid()%10000; len(ports) < n; port++ {
+	const first, parts, size = 20000, 240, 50
+	for range size {
+		port := first + os.Getpid()%parts*size + int(nextPort.Add(1))%size
 		if l, err := net.Listen("tcp", at(port)); err == nil {
 			defer l.Close()
-			ports = append(ports, port)
+			if ports = append(ports, port); len(ports) == n {
+				return ports
+			}
 		}
 	}
-	return ports
+	t.Fatalf("fewer than %d of %d ports are free", n, size)
+	return nil
 }
+
+var nextPort atomic.Int32
