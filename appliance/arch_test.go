@@ -24,6 +24,7 @@ var floors = map[string]string{
 	"sipgw":        "config mailbox overload printable sipcount siplegs sipmsg siptransport siptx status",
 	"dialoginfo":   "",
 	"roster":       "",
+	"pair":         "",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",

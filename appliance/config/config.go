@@ -28,6 +28,7 @@ type Config struct {
 
 	CallRecords *CallRecords // nil: see Records
 	Fleet       *Fleet       // nil: the box belongs to none
+	Redundancy  *Redundancy  // nil: the box stands alone
 	HEP         *HEP         // nil: no server gets the messages
 
 	Web                Web

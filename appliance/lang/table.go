@@ -84,6 +84,7 @@ var statements = []Line{
 			Words: map[string]string{"token": "What the server knows the box by"}, Example: "post https://records.example.com/sbc token 4f1c2a9e"},
 	}},
 	{Line: "fleet", Into: "Fleet", Help: "Belong to a fleet: its hub gets alarms and the state of the box, lends it licenses, and lets operators in", Prompt: "fleet", Lines: fleetLines},
+	{Line: "redundancy", Into: "Redundancy", Help: "Be one of a pair of boxes: one is active, the other takes over its calls when it dies", Prompt: "redundancy", Lines: redundancyLines},
 	{Line: "webserver https [port <port:1..65535>]", Into: "Web.HTTPS", Help: "Serve the web page over HTTPS, to the networks that have access to SSH (console access), and the same for machines with tokens; default port: 443",
 		Example: "webserver https port 8443"},
 	{Line: "webserver use profile tls <profile>", Into: "Web.TLS", Help: "The certificate to show; without it, the box shows one of its own making, whose SHA-256 `show webserver` prints"},
@@ -140,6 +141,22 @@ var statements = []Line{
 			{Line: "shutdown", Into: "!Enabled", Help: "Take the VLAN down"},
 		}},
 	}},
+}
+
+var redundancyLines = []Line{
+	{Line: "virtual-router <router:1..255>", Into: "Router", Help: "The number of this pair in VRRP: no other VRRP router in these networks may have it", Example: "virtual-router 51"},
+	{Line: "box <#number:1..2> key <key:pin>", Into: "Boxes", Help: "A box of the pair, by the line that `show redundancy key` prints there",
+		Example: "box 1 key 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"},
+	{Line: "advertise-interval <milliseconds:50..1000>", Into: "Advertise", Help: "How often the active box says that it lives; three times this without a word, and the other takes over"},
+	{Line: "preempt", Into: "Preempt", Help: "Let box 1 become active whenever it can; without it, the active box stays active until it fails"},
+	{Line: "shutdown", Into: "!Enabled", Help: "Stand alone: the box has the pair's addresses if it was active, and none if not"},
+	{Line: "interface <#context> <#interface>", Into: "Interfaces", Help: "An IP interface of both boxes: its ipaddress belongs to the pair, and the active box has it",
+		Prompt: "interface", Example: "interface ROUTER if_eth00", Lines: []Line{
+			{Line: "box <#number:1..2> <prefix>", Into: "Boxes", Help: "The address that a box has here for itself, with its network", Example: "box 1 192.168.1.2/24"},
+			{Line: "witness <witness>", Into: "Witness", Help: "A device in this network that answers pings: it tells who has the pair's address when the boxes lose each other. Without it, the gateway of a route through this interface",
+				Example: "witness 192.168.1.100"},
+			{Line: "direct", Into: "Direct", Help: "The path between the two boxes alone: calls and keys are copied here. The interface has no ipaddress of its own"},
+		}},
 }
 
 var fleetLines = []Line{
