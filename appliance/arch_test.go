@@ -117,6 +117,8 @@ var floors = map[string]string{
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli fleet health pki printable plural",
 	"lang/device": "capture config fleet health lang/check plural status webserver",
+	"dryrun":      "config forecast lang/device plural route",
+	"startup":     "config flash health lang/check plural store",
 	"lang/older":  "config cli",
 	"lang/word":   "config cli fleet",
 	"watch":       "cdr config handset health lang/check printable source status",
@@ -126,7 +128,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"firmware drain expiry survival registrar fleet fleet/member fleet/report ",
+		"firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

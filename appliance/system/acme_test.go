@@ -12,7 +12,7 @@ import (
 
 // TestAPortThatCannotBeOpenedIsNotLeftOpenInTheFirewall has a socket taken by somebody else, while another order has its own port open.
 func TestAPortThatCannotBeOpenedIsNotLeftOpenInTheFirewall(t *testing.T) {
-	s := &System{log: slog.New(slog.DiscardHandler), engines: engines{net: new(netcfg.Net)}}
+	s := &System{log: slog.New(slog.DiscardHandler), engines: engines{platform: platform{net: new(netcfg.Net)}}}
 	open := func() string { return fmt.Sprint(s.doors.open) }
 	before, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

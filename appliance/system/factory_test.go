@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/lang"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/logs"
+	"viaduct/appliance/startup"
 	"viaduct/appliance/store"
 	"viaduct/board"
 )
@@ -71,7 +72,7 @@ func TestABoxWithoutAConfiguration(t *testing.T) {
 	}
 	// Ordered at the console: for one start only.
 	rescue := filepath.Join(t.TempDir(), "rescue")
-	if err := os.WriteFile(rescue, []byte(orderFactory), 0o600); err != nil {
+	if err := os.WriteFile(rescue, []byte(startup.OrderFactory), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{factory, "system hostname sbc01\n"} {
@@ -130,7 +131,7 @@ func TestLinesThatWereLeftOutAtTheStart(t *testing.T) {
 	}{
 		"none":          {"system hostname a\n", nil},
 		"a newer one's": {"system hostname a\nfrobnicate 7\n", []string{`startup-config, line 2 was left out at the start: unknown command "frobnicate"`}},
-		"many":          {"system hostname a\n" + strings.Repeat("frobnicate\n", unreadShown+2), []string{"2 more lines of startup-config were left out at the start: show log names them"}},
+		"many":          {"system hostname a\n" + strings.Repeat("frobnicate\n", startup.UnreadShown+2), []string{"2 more lines of startup-config were left out at the start: show log names them"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -260,7 +260,7 @@ func TestTheCertificateOfAPresenceService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, engines: engines{resolver: names.New(func() []netip.AddrPort { return nil })}}
+	s := &System{store: state, log: slog.New(slog.DiscardHandler), snapshots: snapshots{changed: make(chan struct{}, 1)}, engines: engines{platform: platform{resolver: names.New(func() []netip.AddrPort { return nil })}}}
 	defer s.resolver.Close()
 	cfg := config.New()
 	cfg.Hostname = "sbc01"

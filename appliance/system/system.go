@@ -125,26 +125,45 @@ type snapshots struct {
 
 // engines are made by Open and run by engage.
 type engines struct {
+	platform
+	telephony
+	observers
+	services
+	engaged  atomic.Pointer[time.Time] // they run since
+	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
+}
+
+// platform is what everything else stands on.
+type platform struct {
 	resolver *names.Resolver
 	net      *netcfg.Net
 	clock    *clock.Clock
+}
+
+// telephony carries the calls.
+type telephony struct {
 	relay    *relay
 	sip      *sipgw.Stack
 	ua       *sipua.Agent
 	events   *sipevent.Agent
 	calls    *call.Manager
 	drains   *drain.Book
-	acme     *acme.Engine
-	eye      *watch.Watch
-	snmp     *snmp.Responder
-	trail    *audit.Trail
-	history  *history.Book
-	hep      *hep.Client
 	presence *presence.Engine
-	page     *webserver.Server
-	engaged  atomic.Pointer[time.Time] // they run since
-	unlinked atomic.Bool               // ports have been configured, and may have no carrier yet
+}
 
+// observers tell people and machines how the box is and was.
+type observers struct {
+	eye     *watch.Watch
+	snmp    *snmp.Responder
+	trail   *audit.Trail
+	history *history.Book
+	hep     *hep.Client
+}
+
+// services are what the box does beside its calls.
+type services struct {
+	acme         *acme.Engine
+	page         *webserver.Server
 	provisioning *provisioning.Server
 	member       *member.Member
 }
@@ -210,7 +229,7 @@ func Open(o Options) (*System, error) {
 		s.health.Set(health.DataDamaged, health.Args{"why": o.Alarm})
 	}
 	s.lostKey()
-	s.running.Store(s.startup())
+	s.running.Store(s.newStartup().Choose())
 	s.effective.Store(s.Running())
 	o.Start.Done(stepConfiguration)
 	s.judgeLicenses()
@@ -276,12 +295,6 @@ func Open(o Options) (*System, error) {
 	s.provisioning = s.newProvisioning()
 	s.member = s.newMember()
 	return s, nil
-}
-
-// factory is the configuration without a startup-config.
-func (s *System) factory() *config.Config {
-	cfg, _ := s.o.Language.Parse([]byte(s.factoryText()))
-	return cfg
 }
 
 // factoryText is empty on a development machine: its ports are not ours to configure unasked.
