@@ -203,7 +203,7 @@ var floors = map[string]string{
 	"fleet/hubcli":  "config fleet fleet/bus fleet/hub fleet/steward fleet/tunnel fleet/view license printable",
 	"fleet/cmd/hub": "fleet/hubcli",
 	"fleet/steward": "config fleet fleet/hub fleet/lease license",
-	"fleet/view":    "fleet fleet/hub fleet/lease fleet/steward license plural printable status web/assets",
+	"fleet/view":    "fleet fleet/hub fleet/lease fleet/steward license places plural printable status web/assets",
 
 	"handset":           "printable",
 	"places":            "source",

@@ -51,6 +51,14 @@ func Remove(name string) error {
 // damaged ends the names of files that were put aside.
 const damaged = ".damaged"
 
+// Rename gives a file another name, in place of the file that has it. When it returns nil, that survives a power cut.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
 // PutAside renames a file that cannot be used, or a folder in its place, so that its contents can still be examined. It replaces what
 // was put aside before.
 func PutAside(name string) error {

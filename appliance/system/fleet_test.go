@@ -229,6 +229,18 @@ func TestABoxInItsFleet(t *testing.T) {
 	h.Run(0)
 	await(t, "the hub", func() bool { b.s.online(); return b.state() == status.FleetConnected })
 
+	// A key that cannot be kept ends none.
+	taken := filepath.Join(b.s.store.FleetDir(), "key.next")
+	if err := os.MkdirAll(filepath.Join(taken, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := b.s.GenerateFleetKey(t.Context()); ended || err == nil || b.state() != status.FleetConnected {
+		t.Errorf("ended %v, %v, and the box is %v", ended, err, b.state())
+	}
+	if err := os.RemoveAll(taken); err != nil {
+		t.Fatal(err)
+	}
+
 	// A new key ends the old one, and is taken once the hub has its file.
 	if said := b.types(t, "fleet key generate force\n"); !strings.Contains(said, "the hub has ended the key before") {
 		t.Errorf("it says %s", said)

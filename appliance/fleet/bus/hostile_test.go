@@ -24,6 +24,7 @@ func TestAHubThatTalksNonsense(t *testing.T) {
 		"an endless line":           {"INFO " + strings.Repeat("x", 1<<20), "it does not speak NATS: a line of more than 32 KiB"},
 		"no INFO":                   {"PING\r\n", "it does not begin with INFO"},
 		"an INFO that is none":      {"INFO []\r\n", "an INFO that is none"},
+		"small messages alone":      {"INFO {\"nonce\":\"abc\",\"max_payload\":100}\r\n", "it takes messages of 100 octets at most"},
 		"no question for a key":     {"INFO {}\r\n", "it does not ask for a key"},
 		"an error at once":          {"-ERR 'maximum connections exceeded'\r\n", `it says "maximum connections exceeded"`},
 		"an error that is hostile":  {"-ERR '\x1b[2Jevil'\r\n", `it says "\\x1b[2Jevil"`},
@@ -59,7 +60,7 @@ func TestAHubThatTalksNonsense(t *testing.T) {
 
 // A hub that never answers, or only half.
 func TestAHubThatKeepsSilent(t *testing.T) {
-	for name, say := range map[string]string{"never": "", "half a line": "INFO {\"nonce\"", "half a greeting": "INFO {\"nonce\":\"abc\",\"max_payload\":100}\r\n"} {
+	for name, say := range map[string]string{"never": "", "half a line": "INFO {\"nonce\"", "half a greeting": "INFO {\"nonce\":\"abc\",\"max_payload\":262144}\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, stop := inMemory(t, func(attempt int, node string, conn net.Conn) {

@@ -112,8 +112,8 @@ func (s *session) publish(subject, reply, header string, body []byte) error {
 	if err := checkSubject(subject); err != nil {
 		return err
 	}
-	if size := len(header) + len(body); size > s.limit {
-		return fmt.Errorf("%w: it has %d octets, and %d are the most", fleet.ErrRefused, size, s.limit)
+	if size := len(header) + len(body); size > fleet.MaxMessage {
+		return fmt.Errorf("%w: it has %d octets, and %d are the most", fleet.ErrRefused, size, fleet.MaxMessage)
 	}
 	if reply != "" {
 		reply = " " + reply

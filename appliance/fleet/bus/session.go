@@ -53,7 +53,6 @@ type session struct {
 	wire  wire
 	in    *reader
 	inbox string // answers come to inbox.TOKEN
-	limit int    // octets of a message that the hub takes
 
 	mu      sync.Mutex // protects the following
 	out     []byte     // waits to be written
@@ -105,7 +104,9 @@ func newSession(w wire, node string, s *Settings) (*session, error) {
 	if info.Nonce == "" {
 		return nil, errNoKey
 	}
-	c.limit = min(info.MaxPayload, fleet.MaxMessage)
+	if info.MaxPayload < fleet.MaxMessage { // what it would refuse later would be lost
+		return nil, garbled(fmt.Sprintf("it takes messages of %d octets at most, and a hub takes %d", info.MaxPayload, fleet.MaxMessage))
+	}
 	signature, err := s.Key.pair.Sign([]byte(info.Nonce))
 	if err != nil {
 		return nil, fmt.Errorf("sign with the key: %w", err)

@@ -17,6 +17,9 @@ import (
 
 func keyFile(dir string) string { return filepath.Join(dir, "key") }
 
+// nextKey ends the name of the file with a key that comes in the place of the present one. Nobody reads it under this name.
+const nextKey = ".next"
+
 // keys is the box's key. Its private half leaves neither the box nor its file.
 type keys struct {
 	file string
@@ -43,14 +46,20 @@ func (k *keys) ensure() (*bus.Key, error) {
 	return key, nil
 }
 
-// replace puts another key in the place of the present one.
-func (k *keys) replace(next *bus.Key) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// prepare writes another key beside the present one. From then on only the name of the file changes: flash that is full is noticed before the hub ends
+// the present key.
+func (k *keys) prepare(next *bus.Key) error {
 	if err := flash.MakeDir(filepath.Dir(k.file), 0o700); err != nil {
 		return err
 	}
-	if err := next.Write(k.file); err != nil {
+	return next.Write(k.file + nextKey)
+}
+
+// replace puts the key that was prepared in the place of the present one.
+func (k *keys) replace(next *bus.Key) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := flash.Rename(k.file+nextKey, k.file); err != nil {
 		return err
 	}
 	k.key = next
@@ -86,6 +95,9 @@ func (m *Member) GenerateKey(ctx context.Context) (ended bool, err error) {
 	next, err := bus.Generate()
 	if err != nil {
 		return false, err
+	}
+	if err := m.keys.prepare(next); err != nil {
+		return false, fmt.Errorf("it cannot be kept: %w", err)
 	}
 	if cfg := m.wanted(); cfg != nil {
 		if err := m.retire(ctx, cfg.Name, next.Public()); err == nil {

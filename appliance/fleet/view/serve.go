@@ -15,10 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/hub"
+	"viaduct/appliance/places"
 )
 
 // PageOptions say where and how the page is served.
@@ -137,7 +136,7 @@ func (d *door) serveOn(ctx context.Context, socket net.Listener, inside http.Han
 	}
 	d.o.Log.Info("page served", "address", socket.Addr().String(), "tls", d.certificate != nil)
 	ended := make(chan error, 1)
-	socket = netutil.LimitListener(socket, connections)
+	socket = places.Limit(socket, &places.Book{All: connections, OfSource: connections / 4})
 	go func() {
 		if d.certificate == nil {
 			ended <- s.Serve(socket)
