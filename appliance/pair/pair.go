@@ -41,13 +41,15 @@ type Word struct {
 	Serial  string `json:"serial"`
 	Release string `json:"release"`
 	Role    Role   `json:"role"`
+	Hears   bool   `json:"hears"` // the other's words, within the time that would end its reign
 	// Reign counts the takeovers of the pair. A box that becomes active has one more than it has ever heard of. Of two active boxes the one with the
 	// higher reign goes on: the network has heard it last, and it has the calls.
 	Reign    uint64        `json:"reign"`
+	Reigned  bool          `json:"reigned"`  // the reign is this box's, or was: of two that start together it has the later state
 	Priority uint8         `json:"priority"` // as in VRRP, by health: 1 to 254
 	Ports    []PortFitness `json:"ports"`
 	Eligible bool          `json:"eligible"` // it could take over: it has all that the active box has told it. The active box itself is
-	Yields   bool          `json:"yields"`   // it is active, and gives up: the other is to take over now
+	Yields   bool          `json:"yields"`   // it was active, and has given up: the other is to take over now
 	// Refuses is why the standby does not take over although the active box yields; "": it does.
 	Refuses string            `json:"refuses,omitempty"`
 	Calls   int               `json:"calls"`
@@ -59,6 +61,7 @@ type PortFitness struct {
 	Name    string  `json:"name"` // of the IP interface
 	Carrier bool    `json:"carrier"`
 	Witness Witness `json:"witness"` // whether the network there is heard
+	Virtual Witness `json:"virtual"` // the same, asked from the pair's address while the box has it
 	Hears   bool    `json:"hears"`   // the other box's VRRP, within the time that would end its reign
 }
 
