@@ -21,7 +21,8 @@ var floors = map[string]string{
 	"siptransport": "config pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
 	"siplegs":      "siptransport siptx",
-	"sipgw":        "config mailbox overload printable sipcount siplegs sipmsg siptransport siptx status",
+	"sipdialog":    "config sipmsg siptransport siptx",
+	"sipgw":        "config mailbox overload printable sipcount sipdialog siplegs sipmsg siptransport siptx status",
 	"dialoginfo":   "",
 	"roster":       "",
 	"pair":         "",
@@ -34,8 +35,8 @@ var floors = map[string]string{
 
 	"fleet/member": "config fleet fleet/bus fleet/lease fleet/report fleet/tunnel flash health license plural records status",
 
-	"sipua":    "config printable roster sipgw sipmsg siptransport status",
-	"sipevent": "config dialoginfo printable roster sipgw sipmsg siptransport sipua status",
+	"sipua":    "config printable roster sipdialog sipgw sipmsg siptransport status",
+	"sipevent": "config dialoginfo printable roster sipdialog sipgw sipmsg siptransport sipua status",
 
 	"checkup":    "config diag health names pki plural printable route sdp sipmsg siptransport sipua status",
 	"internalca": "health pki status store",
@@ -214,7 +215,7 @@ var floors = map[string]string{
 
 // owners lists the modules that one package alone may import (the lab checks us with code of its own, so it may too).
 var owners = map[string]string{
-	"github.com/emiago/sipgo":    "sipmsg siptx sipgw sipua sipevent lab",
+	"github.com/emiago/sipgo":    "sipmsg siptx sipdialog sipgw sipua sipevent lab",
 	"github.com/pion/srtp":       "srtp media lab",
 	"github.com/google/nftables": "netcfg",
 	"github.com/cilium/ebpf":     "steer",

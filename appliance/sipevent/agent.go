@@ -25,6 +25,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/roster"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -241,7 +242,7 @@ func extensionsOf(cfg *config.Config) map[string]string {
 }
 
 // expect has NOTIFYs of a dialog handed to a subscription.
-func (a *Agent) expect(d *sipgw.EventDialog, s *subscription) {
+func (a *Agent) expect(d *sipdialog.Event, s *subscription) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	callID, tag := d.Names()
@@ -249,7 +250,7 @@ func (a *Agent) expect(d *sipgw.EventDialog, s *subscription) {
 }
 
 // forget ends that.
-func (a *Agent) forget(d *sipgw.EventDialog) {
+func (a *Agent) forget(d *sipdialog.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	callID, tag := d.Names()

@@ -5,6 +5,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -112,7 +113,7 @@ func (n *notifier) post() {
 		n.sent(p, len(targets)) // before the first answer comes
 		for _, t := range targets {
 			from := n.agent.addressAt(n.spec.via, p, t)
-			talk := n.spec.via.EventDialog(t.URI, from, from, p.identity, t.Target())
+			talk := n.spec.via.Event(t.URI, from, from, p.identity, t.Target())
 			req, to, err := talk.Request(sip.NOTIFY, dialoginfo.TypeSummary, box.at(sipmsg.SplitURI(from).Host).Bytes(), sipmsg.Header{Name: "Event", Value: eventMessages}, unsolicited)
 			if err != nil {
 				n.delivered(p)
@@ -216,7 +217,7 @@ func (a *Agent) interfaces(gateway, location string) (list []config.InterfaceID)
 }
 
 // addressAt is the address of an identity as a phone of it knows it: with the first domain of its location-service, else with our address.
-func (a *Agent) addressAt(via sipgw.Client, p phone, t siptransport.PhoneTarget) string {
+func (a *Agent) addressAt(via sipdialog.Client, p phone, t siptransport.PhoneTarget) string {
 	a.mu.Lock()
 	cfg := a.cfg
 	a.mu.Unlock()

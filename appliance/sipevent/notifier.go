@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -28,7 +29,7 @@ const (
 
 // notifierSpec is what a notifier depends on.
 type notifierSpec struct {
-	via     sipgw.Client
+	via     sipdialog.Client
 	gateway string
 }
 

@@ -16,7 +16,7 @@ import (
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/roster"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
@@ -87,7 +87,7 @@ func (a *Agent) Publications() []status.Publication {
 
 // publisherSpec is everything that a publisher depends on.
 type publisherSpec struct {
-	via      sipgw.Client
+	via      sipdialog.Client
 	service  string
 	gateway  string
 	iface    config.InterfaceID
@@ -391,7 +391,7 @@ func (p *publisher) put(ctx context.Context, resource string, at *post, contentT
 		return err
 	}
 	to := p.address(resource)
-	talk := p.spec.via.EventDialog(to, to, to, "", p.spec.to)
+	talk := p.spec.via.Event(to, to, to, "", p.spec.to)
 	at.asking.Lifetime = max(at.asking.Lifetime, lifetime)
 	if lifetime < publishTime {
 		at.asking.Lifetime = lifetime

@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"viaduct/appliance/printable"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -62,7 +62,7 @@ func (a *Agent) Restart(ctx context.Context, location, identity string) ([]statu
 // reached is a phone and the gateway that reaches it.
 type reached struct {
 	phone
-	via sipgw.Client
+	via sipdialog.Client
 	at  siptransport.PhoneTarget
 }
 
@@ -106,7 +106,7 @@ func (a *Agent) restart(ctx context.Context, x reached) status.PhoneRestart {
 	model := a.o.Phones.Model(x.at.Addr.Addr())
 	out := status.PhoneRestart{Location: x.location, Identity: x.identity, Phone: x.at.Addr.String() + "/" + x.at.Transport.String(), Model: printable.Text(model)}
 	from := a.addressAt(x.via, x.phone, x.at)
-	talk := x.via.EventDialog(x.at.URI, from, from, x.identity, x.at.Target())
+	talk := x.via.Event(x.at.URI, from, from, x.identity, x.at.Target())
 	req, to, err := talk.Request(sip.NOTIFY, "", nil, sipmsg.Header{Name: "Event", Value: restartOf(model)}, unsolicited)
 	var res *sipmsg.Response
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/roster"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/sipua"
@@ -43,7 +43,7 @@ const (
 
 // subscriptionSpec is everything that a subscription depends on; another spec is another subscription.
 type subscriptionSpec struct {
-	via                        sipgw.Client
+	via                        sipdialog.Client
 	event                      string // dialog or message-summary
 	gateway, service, identity string
 	from, resource             string // "sip:user.01@pbx", "sip:21@pbx"
@@ -65,13 +65,13 @@ type subscription struct {
 	delay  time.Duration // before the first attempt
 	kick   chan time.Duration
 
-	mu       sync.Mutex         // of what NOTIFYs change
-	dialog   *sipgw.EventDialog // nil: none
-	born     time.Time          // the dialog
-	expires  time.Time          // the dialog, at the PBX; zero: it is not taken yet
-	asked    time.Duration      // that it shall live
-	missed   time.Time          // when a full document was last asked for
-	puzzled  bool               // the log has a line about what is not understood
+	mu       sync.Mutex       // of what NOTIFYs change
+	dialog   *sipdialog.Event // nil: none
+	born     time.Time        // the dialog
+	expires  time.Time        // the dialog, at the PBX; zero: it is not taken yet
+	asked    time.Duration    // that it shall live
+	missed   time.Time        // when a full document was last asked for
+	puzzled  bool             // the log has a line about what is not understood
 	table    dialoginfo.Table
 	failures int  // in a row
 	line     Line // as it was told last
@@ -286,7 +286,7 @@ func (s *subscription) request(lifetime time.Duration) (*sip.Request, siptranspo
 	defer s.mu.Unlock()
 	if s.dialog == nil {
 		p := s.spec
-		s.dialog, s.born = p.via.EventDialog(p.resource, p.from, p.resource, p.identity, p.to), time.Now()
+		s.dialog, s.born = p.via.Event(p.resource, p.from, p.resource, p.identity, p.to), time.Now()
 		s.agent.expect(s.dialog, s)
 	}
 	s.asked = lifetime

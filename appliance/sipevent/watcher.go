@@ -9,6 +9,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/printable"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -37,7 +38,7 @@ type watcher struct {
 	iface   config.InterfaceID
 	peer    siptransport.Target // who subscribed
 	phone   string              // the identity as which it did; "": it is no phone
-	dialog  *sipgw.EventDialog
+	dialog  *sipdialog.Event
 	subject subject
 	user    string // as the peer calls him
 	entity  string // likewise, as an address
@@ -221,7 +222,7 @@ func (n *notifier) refresh(r *sipgw.ServerRequest, life time.Duration) (*watcher
 	if code := w.dialog.Heard(r.Request); code != 0 {
 		return nil, code, nil
 	}
-	w.dialog.Moves(r)
+	w.dialog.Moves(r.Arrival())
 	w.expires = time.Now().Add(life)
 	return w, 200, []sipmsg.Header{w.dialog.Contact(), {Name: "Expires", Value: seconds(life)}}
 }

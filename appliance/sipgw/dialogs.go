@@ -100,5 +100,5 @@ func (l *Leg) with(i *config.SIPInterface) bool {
 // Identify is the dialog as its peer would name it in a Replaces header, and the peer's Contact. Of the early dialogs that our INVITE has
 // made it is the first; there is none while ToTag is "".
 func (l *Leg) Identify() (r sipmsg.Replaces, target string) {
-	return sipmsg.Replaces{CallID: l.callID, ToTag: cmp.Or(l.remoteTag, l.outline.FirstFork()), FromTag: l.localTag}, l.target
+	return sipmsg.Replaces{CallID: l.dialog.CallID, ToTag: cmp.Or(l.dialog.RemoteTag, l.outline.FirstFork()), FromTag: l.dialog.LocalTag}, l.dialog.Target
 }

@@ -2,6 +2,7 @@ package sipgw
 
 import (
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 
@@ -11,7 +12,7 @@ import (
 // fork is one of the early dialogs that our INVITE has made (12.1.2), once more is said in it than provisional responses: each counts
 // CSeq and RSeq for itself.
 type fork struct {
-	dialog
+	sipdialog.Dialog
 	rseq     uint32 // of its last reliable provisional response, 0: there was none
 	answered bool   // one of these has answered our offer: another may follow (RFC 3311 5.1)
 }
@@ -25,8 +26,8 @@ func (l *Leg) fork(tag string) *fork {
 	if !l.outline.IsFork(tag) {
 		return nil
 	}
-	f := &fork{dialog: l.dialog}
-	f.remoteTag, f.remote, f.localSeq = tag, l.remote+";tag="+tag, out.seq
+	f := &fork{Dialog: l.dialog}
+	f.RemoteTag, f.Remote, f.LocalSeq = tag, l.dialog.Remote+";tag="+tag, out.seq
 	if out.forks == nil {
 		out.forks = map[string]*fork{}
 	}
@@ -36,21 +37,21 @@ func (l *Leg) fork(tag string) *fork {
 
 // confirmed takes the dialog from the 2xx, with what was said in it while it was an early one.
 func (l *Leg) confirmed(out *outbound, res *sipmsg.Response) {
-	l.confirm(res)
-	if f := out.forks[l.remoteTag]; f != nil {
-		l.localSeq, l.remoteSeq = f.localSeq, f.remoteSeq
+	l.dialog.Confirm(res)
+	if f := out.forks[l.dialog.RemoteTag]; f != nil {
+		l.dialog.LocalSeq, l.dialog.RemoteSeq = f.LocalSeq, f.RemoteSeq
 	}
 }
 
 // endFork acknowledges and ends a second dialog that our INVITE made; d is the dialog before the 2xx.
-func (l *Leg) endFork(out *outbound, res *sipmsg.Response, d dialog) {
-	d.confirm(res)
-	d.localSeq = out.seq
-	if f := out.forks[d.remoteTag]; f != nil {
-		d.localSeq = f.localSeq
+func (l *Leg) endFork(out *outbound, res *sipmsg.Response, d sipdialog.Dialog) {
+	d.Confirm(res)
+	d.LocalSeq = out.seq
+	if f := out.forks[d.RemoteTag]; f != nil {
+		d.LocalSeq = f.LocalSeq
 	}
-	tag := d.remoteTag
-	out.acks[ackKey{d.phone, tag}] = ack{}
+	tag := d.RemoteTag
+	out.acks[ackKey{d.Phone, tag}] = ack{}
 	l.ackIn(&d, out, tag, nil, "")
 	l.transact(&d, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
 }
@@ -91,10 +92,10 @@ func (x afterwards) forked(of *siptx.Settled, res *sipmsg.Response) {
 	x.g.transactions.SettleFork(of, res.ToTag, nil, of.To()) // it comes again before its ACK has left
 	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, state: legOver, auth: x.auth.Again()}
 	l.ownership.Abandon()
-	l.dialog = dialog{callID: first.CallID, localTag: first.FromTag, local: first.FromText, localSeq: first.Seq, transport: of.To().Transport}
-	l.confirm(res)
+	l.dialog = sipdialog.Dialog{CallID: first.CallID, LocalTag: first.FromTag, Local: first.FromText, LocalSeq: first.Seq, Transport: of.To().Transport}
+	l.dialog.Confirm(res)
 	l.post(func() {
-		l.ackIn(&l.dialog, &outbound{seq: first.Seq, acks: map[ackKey]ack{}, after: &aftermath{of, first}}, l.remoteTag, nil, "")
+		l.ackIn(&l.dialog, &outbound{seq: first.Seq, acks: map[ackKey]ack{}, after: &aftermath{of, first}}, l.dialog.RemoteTag, nil, "")
 		l.transact(&l.dialog, sip.BYE, "", nil, nil, func(*sipmsg.Response, error) {})
 	})
 }

@@ -56,7 +56,7 @@ func fuzzBench(f testing.TB) (*bench, string) {
 	b.put(inviteText("c1", "c1", "", "v=0 offer"))
 	in := <-b.calls
 	b.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
-	tag := in.Leg.localTag
+	tag := in.Leg.dialog.LocalTag
 	b.put(inDialogText("ACK", "c1", "ack", tag, 1, "", ""))
 	b.call.on(func() {})
 	if tag == "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/siplegs"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -61,10 +62,10 @@ func authenticator(c *siptransport.Conf, i *config.SIPInterface, identity string
 func (g *gateway) bury(l *Leg) {
 	past := &Leg{stack: l.stack, g: g, iface: l.iface, incoming: l.incoming, counted: l.counted, state: legOver}
 	past.ownership.Abandon()
-	text := siplegs.Key(l.callID, l.localTag) + " " + l.remoteTag
-	key := text[:len(text)-len(l.remoteTag)-1]
+	text := siplegs.Key(l.dialog.CallID, l.dialog.LocalTag) + " " + l.dialog.RemoteTag
+	key := text[:len(text)-len(l.dialog.RemoteTag)-1]
 	past.outline.CopyOf(&l.outline, text[len(key)+1:])
-	past.dialog = dialog{callID: key[:len(l.callID)], localTag: key[len(l.callID)+1:], transport: l.transport}
+	past.dialog = sipdialog.Dialog{CallID: key[:len(l.dialog.CallID)], LocalTag: key[len(l.dialog.CallID)+1:], Transport: l.dialog.Transport}
 	if g.legs.Bury(key, past, siptx.T4) {
 		time.AfterFunc(siptx.T4, g.sweep)
 	}
@@ -83,7 +84,7 @@ func (g *gateway) sweep() {
 
 // dropLeg forgets a leg that is over.
 func (g *gateway) dropLeg(l *Leg) {
-	g.legs.Drop(l.callID, l.localTag)
+	g.legs.Drop(l.dialog.CallID, l.dialog.LocalTag)
 	if l.incoming {
 		l.counted.Ended()
 	}

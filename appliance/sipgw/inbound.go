@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 
@@ -78,7 +79,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		return
 	}
 	l := g.newLeg(tx, i, contact)
-	if !g.legs.Add(l.callID, l.localTag, l) {
+	if !g.legs.Add(l.dialog.CallID, l.dialog.LocalTag, l) {
 		g.refuse(req, tx.From, &sipmsg.Fault{Code: 503, Reason: "Service Unavailable"})
 		return
 	}
@@ -90,7 +91,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	came := time.Now()
 	g.stack.overload.Came(came)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(l.callID)})
+		f(&Incoming{Leg: l, Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(l.dialog.CallID)})
 	}
 	if early, untaken := l.ownership.Abandon(); untaken {
 		l.Reject(500, "") // nothing, when OnInvite has rejected it
@@ -111,17 +112,17 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 	if u := sipmsg.SplitURI(req.URI); u.Scheme != "tel" {
 		user = u.User
 	}
-	l.dialog.began(tx)
+	l.dialog.Began(tx)
 	if ofPhones(i) {
 		phone := tx.From.Phone()
-		l.phone = &phone
+		l.dialog.Phone = &phone
 		l.outline.Phones(tx.From.Origin())
 	}
-	l.target, l.contact = contact, "<"+side.Contact(user, l.transport)+">"
+	l.dialog.Target, l.dialog.Contact = contact, "<"+side.Contact(user, l.dialog.Transport)+">"
 	l.auth = authenticator(c, i, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.AnsweredBy(tx.From.Source.Addr())
-	l.begin(tx.From.Source.String() + "/" + l.transport.String())
+	l.begin(tx.From.Source.String() + "/" + l.dialog.Transport.String())
 	return l
 }
 
@@ -217,7 +218,7 @@ func (l *Leg) giveUp() {
 // acknowledged is an ACK in the dialog.
 func (l *Leg) acknowledged(req *sipmsg.Request) {
 	in := l.in
-	if l.state == legOver || in == nil || in.ok == nil || req.Seq != in.seq || req.FromTag != l.remoteTag {
+	if l.state == legOver || in == nil || in.ok == nil || req.Seq != in.seq || req.FromTag != l.dialog.RemoteTag {
 		return // late, or of a stranger who does not know the dialog (12.2.2)
 	}
 	in.stop()
@@ -274,30 +275,30 @@ func (l *Leg) request(tx *siptx.Server) {
 	switch tag := req.FromTag; {
 	case l.state == legInviting && req.Method == sip.BYE: // its 200 may still be on its way, and the tag be new
 	case l.state == legInviting:
-		if early = l.fork(tag); early == nil || early.phone != nil && early.phone.Addr.Addr() != tx.From.Source.Addr() {
+		if early = l.fork(tag); early == nil || early.Phone != nil && early.Phone.Addr.Addr() != tx.From.Source.Addr() {
 			l.respond(tx, 481, "", nil, "", nil)
 			return
 		}
-		d = &early.dialog
-	case tag != l.remoteTag:
+		d = &early.Dialog
+	case tag != l.dialog.RemoteTag:
 		l.respond(tx, 481, "", nil, "", nil)
 		return
 	}
 	seq := req.Seq
-	if seq < d.remoteSeq {
+	if seq < d.RemoteSeq {
 		l.respond(tx, 500, "CSeq out of order", nil, "", nil) // 12.2.2
 		return
 	}
-	if d.phone != nil && (early != nil || l.state != legInviting) {
-		*d.phone = tx.From.Phone()
+	if d.Phone != nil && (early != nil || l.state != legInviting) {
+		*d.Phone = tx.From.Phone()
 	}
 	if l.handle(tx, d, early); !tx.Refused() {
-		d.remoteSeq = seq // a request that was refused at once leaves no trace
+		d.RemoteSeq = seq // a request that was refused at once leaves no trace
 	}
 }
 
 // handle is a request in the dialog d whose tags and CSeq are in order.
-func (l *Leg) handle(tx *siptx.Server, d *dialog, early *fork) {
+func (l *Leg) handle(tx *siptx.Server, d *sipdialog.Dialog, early *fork) {
 	if m := l.stack.methods.find(tx.Req.Method); m != nil && m.inDialog != nil {
 		m.inDialog(l, tx, d, early)
 	} else {
@@ -306,12 +307,12 @@ func (l *Leg) handle(tx *siptx.Server, d *dialog, early *fork) {
 }
 
 // capabilities answers OPTIONS.
-func (l *Leg) capabilities(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) capabilities(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	l.respond(tx, 200, "", nil, "", append(l.dialogHeaders(&l.dialog), sipmsg.Header{Name: "Accept", Value: acceptedBodies}, sipmsg.Header{Name: "Supported", Value: l.extensions()}))
 }
 
 // informed is an INFO.
-func (l *Leg) informed(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) informed(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	l.ask(tx, Info{ID: RequestID(tx.Key), ContentType: tx.Req.ContentType, Body: tx.Req.Body})
 }
 
@@ -322,7 +323,7 @@ func (l *Leg) ask(tx *siptx.Server, e Event) {
 }
 
 // hungUp is a BYE.
-func (l *Leg) hungUp(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) hungUp(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	reason := tx.Req.Header("Reason")
 	l.respond(tx, 200, "", nil, "", nil)
 	switch l.state {
@@ -343,7 +344,7 @@ func (l *Leg) hungUp(tx *siptx.Server, _ *dialog, _ *fork) {
 }
 
 // referred is a REFER.
-func (l *Leg) referred(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) referred(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	to := tx.Req.Headers("Refer-To")
 	switch {
 	case !acceptsTransfers(l.iface):

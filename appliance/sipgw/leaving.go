@@ -36,7 +36,7 @@ func (g *gateway) endUnreachable() {
 	c := g.Conf()
 	for _, l := range g.open() {
 		l.soon(func() {
-			if l.here.Addr().IsValid() && !c.Serves(l.transport, l.here) {
+			if l.here.Addr().IsValid() && !c.Serves(l.dialog.Transport, l.here) {
 				l.endFor("its gateway listens elsewhere now")
 			}
 		})

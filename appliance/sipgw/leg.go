@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/siplegs"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
@@ -30,7 +31,7 @@ type Leg struct {
 	ownership siplegs.Ownership[Owner]
 	outline   siplegs.Outline
 
-	dialog
+	dialog    sipdialog.Dialog
 	state     legState
 	byeWanted []sipmsg.Header // hang up as soon as the ACK comes, or the last NOTIFY has been answered; nil: no
 	turns     turns
@@ -81,7 +82,7 @@ func (l *Leg) enter(s legState) {
 		l.counted.Decided()
 	}
 	l.state = s
-	l.outline.Entered(s, l.remoteTag, l.routes)
+	l.outline.Entered(s, l.dialog.RemoteTag, l.dialog.Routes)
 }
 
 // finish ends the leg: nothing is pending any more. Its dialog stays known for a moment, see bury.
@@ -131,8 +132,8 @@ func named(t siptransport.Target) string { return t.String() + "/" + t.Transport
 
 // begin fills in what others may ask, before they know the leg.
 func (l *Leg) begin(peer string) {
-	l.info = LegInfo{CallID: l.callID, Interface: l.iface.ID(), Peer: peer}
-	l.outline.Entered(l.state, l.remoteTag, l.routes)
+	l.info = LegInfo{CallID: l.dialog.CallID, Interface: l.iface.ID(), Peer: peer}
+	l.outline.Entered(l.state, l.dialog.RemoteTag, l.dialog.Routes)
 }
 
 // Bye hangs up, whatever the state: an established leg with BYE, an outgoing one that is not answered with CANCEL, an incoming
@@ -229,8 +230,8 @@ func (l *Leg) respond(tx *siptx.Server, code int, reason string, body []byte, co
 }
 
 // dialogHeaders are those of every response to INVITE and UPDATE that may build or refresh a dialog.
-func (l *Leg) dialogHeaders(d *dialog) []sipmsg.Header {
-	return []sipmsg.Header{{Name: "Contact", Value: d.contact}, {Name: "Allow", Value: l.allow()}}
+func (l *Leg) dialogHeaders(d *sipdialog.Dialog) []sipmsg.Header {
+	return []sipmsg.Header{{Name: "Contact", Value: d.Contact}, {Name: "Allow", Value: l.allow()}}
 }
 
 // die ends an established leg because its dialog is no more.
@@ -238,7 +239,7 @@ func (l *Leg) die(code int, why string) {
 	if l.state != legConfirmed && l.state != legAnswered {
 		return
 	}
-	l.stack.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.callID, "code", code, "err", why)
+	l.stack.log.Warn("dialog ended", "gw", l.g.name, "if", l.iface.ID(), "leg", l.dialog.CallID, "code", code, "err", why)
 	if code == 481 {
 		l.finish()
 	} else {

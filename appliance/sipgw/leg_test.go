@@ -185,7 +185,7 @@ func TestOutgoingCall(t *testing.T) {
 		}
 		// The route set is reversed, and its first hop decides where the ACK goes; b.example does not resolve here.
 		b.sent()
-		if got := strings.Join(l.routes, "|"); got != "<sip:b.example;lr;x-c=q/1>|<sip:192.0.2.100;lr;a=1>" {
+		if got := strings.Join(l.dialog.Routes, "|"); got != "<sip:b.example;lr;x-c=q/1>|<sip:192.0.2.100;lr;a=1>" {
 			t.Errorf("routes %q", got)
 		}
 	})
@@ -286,7 +286,7 @@ func TestEndedLegsAreForgottenInTheirOrder(t *testing.T) {
 			b.call.on(func() { l.Bye() })
 			bye := b.one("BYE ")
 			b.put(reply(bye, "200 OK", "", "", ""))
-			r := sipmsg.Replaces{CallID: l.callID, ToTag: l.localTag, FromTag: l.remoteTag}
+			r := sipmsg.Replaces{CallID: l.dialog.CallID, ToTag: l.dialog.LocalTag, FromTag: l.dialog.RemoteTag}
 			if past, state := b.g.find(r); past == nil || past == l || state != legOver {
 				t.Errorf("what is left of a leg is %v in state %v", past, state)
 			}

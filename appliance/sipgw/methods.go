@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -24,7 +25,7 @@ type method struct {
 	// optional: Allow names the method only if Stack.Handle has given it a handler.
 	optional bool
 	// inDialog handles a request in the dialog d of a leg; nil: 405.
-	inDialog func(l *Leg, tx *siptx.Server, d *dialog, early *fork)
+	inDialog func(l *Leg, tx *siptx.Server, d *sipdialog.Dialog, early *fork)
 	// outside handles a request outside dialogs that has no handler; nil: 405.
 	outside func(*gateway, *siptx.Server)
 	// stray: a request in a dialog that does not exist is handled like one outside dialogs; without stray it is answered with 481.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -113,9 +114,9 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	tag := sipmsg.Token(10)
 	from := r.From
 	from.Params = "tag=" + tag
-	l.dialog = dialog{callID: s.callID(r.Hops), localTag: tag, local: from.String(), remote: r.To.String(),
-		localSeq: uint32(rand.IntN(1000)) + 1, target: r.RequestURI, transport: to.Transport,
-		contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
+	l.dialog = sipdialog.Dialog{CallID: s.callID(r.Hops), LocalTag: tag, Local: from.String(), Remote: r.To.String(),
+		LocalSeq: uint32(rand.IntN(1000)) + 1, Target: r.RequestURI, Transport: to.Transport,
+		Contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
 	l.auth = authenticator(g.Conf(), i, r.Identity)
 	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[ackKey]ack{}}
 	if len(r.Parts) > 0 {
@@ -127,7 +128,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		to = l.target0(r)
 	}
 	l.begin(named(to))
-	if !g.legs.Add(l.callID, l.localTag, l) {
+	if !g.legs.Add(l.dialog.CallID, l.dialog.LocalTag, l) {
 		l.state = legOver
 		l.emit(Failed{Code: 503, Reason: "Service Unavailable", Local: true, Err: errNoGateway})
 		return l
@@ -141,7 +142,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 // invite builds and sends an INVITE; again carries credentials.
 func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	out.stop()
-	out.seq, out.tx, out.state, out.waitC = l.localSeq, nil, inviteSent, nil // nothing was said to this one yet
+	out.seq, out.tx, out.state, out.waitC = l.dialog.LocalSeq, nil, inviteSent, nil // nothing was said to this one yet
 	h := append(l.sessionOffer(out), out.headers...)
 	if out.initial && out.phones != nil {
 		l.inviteAll(out, h)
@@ -185,11 +186,11 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 // correctContact puts the Contact right when the name of the peer was not known before: it is on another side of the gateway then.
 func (l *Leg) correctContact(where siptransport.Endpoint, req *sip.Request) {
 	side := l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr())
-	contact := "<" + side.Contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.contact).URI).User, l.transport) + ">"
-	if contact == l.contact || side == nil {
+	contact := "<" + side.Contact(sipmsg.SplitURI(sipmsg.ParseNameAddr(l.dialog.Contact).URI).User, l.dialog.Transport) + ">"
+	if contact == l.dialog.Contact || side == nil {
 		return
 	}
-	l.contact, l.here = contact, side.Listens(l.transport)
+	l.dialog.Contact, l.here = contact, side.Listens(l.dialog.Transport)
 	req.ReplaceHeader(sip.NewHeader("Contact", contact))
 }
 
@@ -254,8 +255,8 @@ func (l *Leg) inviteProgress(out *outbound, res *sipmsg.Response) {
 
 // inviteOK is a 2xx: the first one builds the dialog, one with the same tag is a retransmission, one with another tag is a fork
 // that is not wanted any more (13.2.2.4). d is the dialog as far as it was before, which is the leg's own when one is confirmed.
-func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *dialog) {
-	key := ackKey{d.phone, res.ToTag}
+func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *sipdialog.Dialog) {
+	key := ackKey{d.Phone, res.ToTag}
 	if a, ok := out.acks[key]; ok {
 		if flow, err := l.g.Flow(a.where); a.raw != nil && err == nil {
 			l.g.AcknowledgeAgain(res.Source.Addr(), flow, a.raw)
@@ -274,7 +275,7 @@ func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *dialog) {
 	if out.initial {
 		l.confirmed(out, res)
 	} else {
-		l.refresh(&res.Message)
+		l.dialog.Refresh(&res.Message)
 	}
 	out.acks[key] = ack{}
 	unwanted := out.initial && (out.cancel != cancelUnwanted || out.hungUp || l.state == legOver)
@@ -332,11 +333,11 @@ func (l *Leg) acknowledge(out *outbound, res *sipmsg.Response, body []byte, cont
 	l.ackIn(&l.dialog, out, res.ToTag, body, contentType)
 }
 
-func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentType string) {
+func (l *Leg) ackIn(d *sipdialog.Dialog, out *outbound, tag string, body []byte, contentType string) {
 	out.answer = nil
 	req, err := l.build(d, sip.ACK, out.seq, contentType, body, nil)
 	if err != nil {
-		l.stack.log.Error("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+		l.stack.log.Error("ACK not sent", "gw", l.g.name, "leg", d.CallID, "err", err)
 		return
 	}
 	for _, h := range out.credentials() {
@@ -344,11 +345,11 @@ func (l *Leg) ackIn(d *dialog, out *outbound, tag string, body []byte, contentTy
 	}
 	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err != nil {
-			l.stack.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.callID, "err", err)
+			l.stack.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.CallID, "err", err)
 			return
 		}
 		a := ack{where, sipmsg.Render(req, l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr()).Via(where.Transport, sipmsg.NewBranch()))}
-		out.acks[ackKey{d.phone, tag}] = a
+		out.acks[ackKey{d.Phone, tag}] = a
 		l.sendRaw(a)
 		l.settle(out, tag, a)
 	})
@@ -385,12 +386,12 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 	switch {
 	case wanted && (code == 401 || code == 407) && l.challenged(res):
 		out.tries++
-		l.localSeq++
+		l.dialog.LocalSeq++
 		l.invite(out, l.auth.Credentials(string(sip.INVITE), req.Recipient.String(), out.body))
 		return
 	case wanted && code == 422 && l.sessionLonger(res):
 		out.tries++
-		l.localSeq++
+		l.dialog.LocalSeq++
 		l.invite(out, nil)
 		return
 	case wanted && code == 491 && !out.initial && out.glares < maxGlares:
@@ -433,7 +434,7 @@ func (l *Leg) inviteFailed(out *outbound, f Failed) {
 	if f.Reinvite = true; !out.refresh {
 		l.report(out, f)
 	} else {
-		l.stack.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.callID, "code", f.Code, "err", f.Err)
+		l.stack.log.Warn("session refresh refused", "gw", l.g.name, "leg", l.dialog.CallID, "code", f.Code, "err", f.Err)
 		l.refreshLater(f.RetryAfter)
 	}
 	l.next()

@@ -154,7 +154,7 @@ func TestDialogsOfOthersAreNotReplaced(t *testing.T) {
 func TestWhatBeganOverTLSGoesOnOverTLS(t *testing.T) {
 	onPaper(t, nil, func(t *testing.T, b *bench) {
 		l, _ := b.arrived("c1", "")
-		l.transport = siptransport.TLS
+		l.dialog.Transport = siptransport.TLS
 		peer := peerAddr.Addr()
 		for transport, want := range map[siptransport.Transport]bool{siptransport.UDP: false, siptransport.TCP: false, siptransport.TLS: true} {
 			if l.heeds(siptransport.Origin{Transport: transport, Addr: peer}) != want || b.g.Kin(siptransport.Origin{Transport: siptransport.TLS, Addr: peer}, siptransport.Origin{Transport: transport, Addr: peer}) != want {

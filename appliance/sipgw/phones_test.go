@@ -409,7 +409,7 @@ func TestPhonesPickUpCallsBesideThem(t *testing.T) {
 		id := fmt.Sprint("p", n)
 		other.write(phoneText("INVITE", id, "127.0.0.9", "UDP", "Secret: 22\n"+extra))
 		other.want("SIP/2.0 100 ")
-		if in := <-b.calls; in.Replaces == nil || in.Replaces.callID != "c1" {
+		if in := <-b.calls; in.Replaces == nil || in.Replaces.dialog.CallID != "c1" {
 			t.Errorf("%q replaces %v", extra, in.Replaces)
 		}
 	}
@@ -443,7 +443,7 @@ func TestASubscriptionFollowsItsPhone(t *testing.T) {
 	second := b.connect("127.0.0.7", b.plain)
 	second.write(phoneText("SUBSCRIBE", "s2", "127.0.0.7", "TCP", "Event: dialog\nSecret: 21\n"))
 	second.want("SIP/2.0 202 ")
-	d.Moves(<-b.registered)
+	d.Moves((<-b.registered).Arrival())
 	tell()
 	second.want("NOTIFY ")
 }

@@ -262,7 +262,7 @@ func (l *Leg) heeds(x siptransport.Origin) bool {
 	if asked, phones := l.outline.IsPhone(x); phones {
 		return asked
 	}
-	if l.transport.Secure() && !x.Transport.Secure() {
+	if l.dialog.Transport.Secure() && !x.Transport.Secure() {
 		return false
 	}
 	peer, proxies := l.outline.Speakers()

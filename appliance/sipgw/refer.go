@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 
@@ -27,7 +28,7 @@ func (l *Leg) Refer(to string, h ...sipmsg.Header) {
 }
 
 // notified is a NOTIFY in the dialog. Of those only the ones of our REFER matter; its first may overtake the response to it.
-func (l *Leg) notified(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) notified(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	l.respond(tx, 200, "", nil, "", nil)
 	req := tx.Req
 	event, _, _ := strings.Cut(req.Header("Event"), ";")

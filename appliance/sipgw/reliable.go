@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 
@@ -83,7 +84,7 @@ func (rel *reliable) waits(answer func()) bool {
 }
 
 // acknowledgedReliably is a PRACK. One with a new offer is the call's to answer (5).
-func (l *Leg) acknowledgedReliably(tx *siptx.Server, _ *dialog, _ *fork) {
+func (l *Leg) acknowledgedReliably(tx *siptx.Server, _ *sipdialog.Dialog, _ *fork) {
 	in := l.in
 	want := ""
 	if in != nil && in.rel != nil {
@@ -130,10 +131,10 @@ func (l *Leg) prack(out *outbound, res *sipmsg.Response) bool {
 		return false
 	}
 	if f.rseq == 0 {
-		f.confirm(res)
+		f.Confirm(res)
 	}
 	f.rseq = uint32(n)
 	f.answered = f.answered || len(res.Body) > 0
-	l.transact(&f.dialog, sip.PRACK, "", nil, []sipmsg.Header{{Name: "RAck", Value: fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sipmsg.Response, error) {})
+	l.transact(&f.Dialog, sip.PRACK, "", nil, []sipmsg.Header{{Name: "RAck", Value: fmt.Sprintf("%d %d INVITE", n, out.seq)}}, func(*sipmsg.Response, error) {})
 	return true
 }

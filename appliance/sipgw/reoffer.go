@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptx"
 
@@ -37,7 +38,7 @@ func (l *Leg) reoffer(out *outbound) {
 		l.inviteFailed(out, Failed{Code: 500, Reason: "Server Internal Error", Local: true})
 		return
 	}
-	l.localSeq++
+	l.dialog.LocalSeq++
 	l.invite(out, nil)
 }
 
@@ -75,14 +76,14 @@ func (l *Leg) retry(out *outbound) {
 }
 
 // offered is a re-INVITE or UPDATE in the dialog d, an early one that our INVITE has made or the leg's own.
-func (l *Leg) offered(tx *siptx.Server, d *dialog, early *fork) {
+func (l *Leg) offered(tx *siptx.Server, d *sipdialog.Dialog, early *fork) {
 	req := tx.Req
 	if least := tooShort(req); least != "" {
 		l.respond(tx, 422, "", nil, "", []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}
 	if req.Method == sip.UPDATE && len(req.Body) == 0 { // a session refresh, or a new Contact: nothing for the call to decide
-		d.refresh(&req.Message)
+		d.Refresh(&req.Message)
 		h := l.dialogHeaders(&l.dialog)
 		if l.state == legConfirmed || l.state == legAnswered {
 			h = append(h, l.sessionAccept(req)...)
@@ -98,7 +99,7 @@ func (l *Leg) offered(tx *siptx.Server, d *dialog, early *fork) {
 		l.respond(tx, 500, "", nil, "", []sipmsg.Header{{Name: "Retry-After", Value: strconv.Itoa(rand.IntN(11))}})
 		return
 	}
-	d.refresh(&req.Message)
+	d.Refresh(&req.Message)
 	if tx.Invite {
 		if l.in != nil { // its ACK is missing, but a peer that goes on has seen our 200
 			l.in.stop()

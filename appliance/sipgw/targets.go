@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptx"
@@ -16,9 +17,9 @@ type phones struct {
 
 // asked is one of them.
 type asked struct {
-	dialog // before it is confirmed: Request-URI, Contact and way are the phone's
-	tx     *siptx.Client
-	req    *sip.Request
+	sipdialog.Dialog // before it is confirmed: Request-URI, Contact and way are the phone's
+	tx               *siptx.Client
+	req              *sip.Request
 }
 
 // health hears how the peer of the leg behaves. One phone says nothing about all others of its interface.
@@ -36,21 +37,21 @@ func (l *Leg) target0(r Invite) siptransport.Target {
 	ask := &phones{}
 	for _, t := range r.Targets[:min(len(r.Targets), siptx.MaxForks)] {
 		side := c.At(t.Transport, t.Local.Addr())
-		a := &asked{dialog: l.dialog}
-		a.target, a.transport, a.contact, a.phone = t.URI, t.Transport, "<"+side.Contact(r.ContactUser, t.Transport)+">", &t
+		a := &asked{Dialog: l.dialog}
+		a.Target, a.Transport, a.Contact, a.Phone = t.URI, t.Transport, "<"+side.Contact(r.ContactUser, t.Transport)+">", &t
 		ask.list = append(ask.list, a)
 		origins = append(origins, siptransport.Origin{Transport: t.Transport, Addr: t.Addr.Addr()})
 	}
 	l.out.phones = ask
 	l.outline.Phones(origins...)
-	l.become(&ask.list[0].dialog)
+	l.become(&ask.list[0].Dialog)
 	return r.Targets[0].Target()
 }
 
 // become takes what is a phone's own in a dialog.
-func (l *Leg) become(d *dialog) {
-	l.target, l.transport, l.contact, l.phone = d.target, d.transport, d.contact, d.phone
-	l.here = l.g.Conf().At(d.transport, d.phone.Local.Addr()).Listens(d.transport)
+func (l *Leg) become(d *sipdialog.Dialog) {
+	l.dialog.Target, l.dialog.Transport, l.dialog.Contact, l.dialog.Phone = d.Target, d.Transport, d.Contact, d.Phone
+	l.here = l.g.Conf().At(d.Transport, d.Phone.Local.Addr()).Listens(d.Transport)
 }
 
 // inviteAll sends the INVITE to all phones: one Call-ID, From tag and CSeq, a branch each (16.6).
@@ -63,10 +64,10 @@ func (l *Leg) inviteAll(out *outbound, h []sipmsg.Header) {
 	ask.Branches = siptx.Branches{}
 	errs := make([]error, len(ask.list))
 	for n, a := range ask.list {
-		a.localSeq = out.seq
-		a.req, errs[n] = l.build(&a.dialog, sip.INVITE, out.seq, out.contentType, out.body, h)
+		a.LocalSeq = out.seq
+		a.req, errs[n] = l.build(&a.Dialog, sip.INVITE, out.seq, out.contentType, out.body, h)
 		if errs[n] == nil {
-			where, _ := l.g.ResolveNow(a.phone.Target())
+			where, _ := l.g.ResolveNow(a.Phone.Target())
 			a.tx, errs[n] = l.g.transactions.Begin(a.req, where, func(res *sipmsg.Response, err error) {
 				l.post(func() { l.phoneResult(out, n, res, err) })
 			})
@@ -91,11 +92,11 @@ func (l *Leg) phoneResult(out *outbound, n int, res *sipmsg.Response, err error)
 		}
 	case siptx.Accepted:
 		out.tx = a.tx
-		l.become(&a.dialog)
-		l.info.Peer = named(a.phone.Target()) // not that of the first phone any more
-		l.outline.Phones(siptransport.Origin{Transport: a.transport, Addr: a.phone.Addr.Addr()})
-		l.outline.AnsweredBy(a.phone.Addr.Addr())
-		l.inviteOK(out, res, &a.dialog)
+		l.become(&a.Dialog)
+		l.info.Peer = named(a.Phone.Target()) // not that of the first phone any more
+		l.outline.Phones(siptransport.Origin{Transport: a.Transport, Addr: a.Phone.Addr.Addr()})
+		l.outline.AnsweredBy(a.Phone.Addr.Addr())
+		l.inviteOK(out, res, &a.Dialog)
 	case siptx.Unwanted:
 		l.anotherOK(out, res, a)
 	default:
@@ -105,10 +106,10 @@ func (l *Leg) phoneResult(out *outbound, n int, res *sipmsg.Response, err error)
 
 // anotherOK is a 2xx of a phone that has not the call, or one that comes again.
 func (l *Leg) anotherOK(out *outbound, res *sipmsg.Response, a *asked) {
-	if _, known := out.acks[ackKey{a.phone, res.ToTag}]; known || out.state == inviteAnswered {
-		l.inviteOK(out, res, &a.dialog)
+	if _, known := out.acks[ackKey{a.Phone, res.ToTag}]; known || out.state == inviteAnswered {
+		l.inviteOK(out, res, &a.Dialog)
 	} else if len(out.acks) <= siptx.MaxForks {
-		l.endFork(out, res, a.dialog) // it hung up before, and another may still answer
+		l.endFork(out, res, a.Dialog) // it hung up before, and another may still answer
 	}
 }
 
@@ -136,8 +137,8 @@ func (l *Leg) earlyDialog(out *outbound, a *asked, tag string) {
 	if tag == "" || out.forks[tag] != nil || !l.outline.IsFork(tag) {
 		return
 	}
-	f := &fork{dialog: a.dialog}
-	f.remoteTag, f.remote = tag, a.remote+";tag="+tag
+	f := &fork{Dialog: a.Dialog}
+	f.RemoteTag, f.Remote = tag, a.Remote+";tag="+tag
 	if out.forks == nil {
 		out.forks = map[string]*fork{}
 	}
@@ -147,7 +148,7 @@ func (l *Leg) earlyDialog(out *outbound, a *asked, tag string) {
 // hungUpEarly is a BYE of a phone before its answer. It ends that phone's part alone.
 func (l *Leg) hungUpEarly(out *outbound, tx *siptx.Server) {
 	for n, a := range out.phones.list {
-		if f := out.forks[tx.Req.FromTag]; f != nil && f.phone == a.phone && a.phone.Addr.Addr() == tx.From.Source.Addr() {
+		if f := out.forks[tx.Req.FromTag]; f != nil && f.Phone == a.Phone && a.Phone.Addr.Addr() == tx.From.Source.Addr() {
 			l.verdict(out, out.phones.HungUp(n))
 		}
 	}

@@ -50,7 +50,7 @@ func (l *Leg) Request(method string, contentType string, body []byte, h ...sipms
 	case q.now == nil:
 		l.sendTurn(t)
 	default:
-		l.stack.log.Warn("request not sent, too many wait for the peer", "gw", l.g.name, "leg", l.callID, "name", method)
+		l.stack.log.Warn("request not sent, too many wait for the peer", "gw", l.g.name, "leg", l.dialog.CallID, "name", method)
 	}
 }
 

@@ -326,7 +326,7 @@ func TestRequestsOfOursNeverUseThePeersConnection(t *testing.T) {
 	theirs.want("SIP/2.0 200 ")
 	// The Contact of the peer says port 5060, where nobody is; the record route of a real one would say where. Here the remote does.
 	leg := in.Leg
-	b.call.on(func() { leg.target = "sip:user.01@pbx.example"; leg.Bye() })
+	b.call.on(func() { leg.dialog.Target = "sip:user.01@pbx.example"; leg.Bye() })
 	ours := acceptPeer(t, l)
 	bye := ours.want("BYE ")
 	if from := tcpAddr(ours.c.RemoteAddr()).Addr(); from != addr("127.0.0.1") {

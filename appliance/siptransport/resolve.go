@@ -241,3 +241,16 @@ func (g *Gate) watch(ctx context.Context) {
 		}
 	}
 }
+
+// TransportOf is what a URI asks for: its transport parameter, for sips a secure one; else that of the dialog.
+func (g *Gate) TransportOf(u sipmsg.URI, otherwise Transport) Transport {
+	word, _ := u.Param("transport")
+	t, ok := ParseTransport(strings.ToLower(word))
+	if u.Scheme == "sips" && !t.Secure() {
+		t, ok = TLS, true
+	}
+	if ok && g.Conf().First(t) != nil {
+		return t
+	}
+	return otherwise
+}

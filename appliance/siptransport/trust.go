@@ -111,3 +111,16 @@ func (g *Gate) TrustedFor(i *config.SIPInterface, from netip.Addr) bool {
 		return now.ID() == i.ID() && g.TrustedBy(now, from)
 	})
 }
+
+// Near reports whether x may speak for a target.
+func (g *Gate) Near(peer Target, x Origin) bool {
+	if a, ok := Literal(peer.Host); ok {
+		return g.Kin(Origin{Transport: peer.Transport, Addr: a}, x)
+	}
+	for _, a := range g.Known(peer.Host) {
+		if g.Kin(Origin{Transport: peer.Transport, Addr: a}, x) {
+			return true
+		}
+	}
+	return false
+}

@@ -23,7 +23,7 @@ type Asking struct {
 	Lifetime time.Duration // to ask for; Ask makes it more when a 423 wants that
 }
 
-// Doer sends a request and waits for its final response, as sipgw.Client.Do.
+// Doer sends a request and waits for its final response, as sipdialog.Client.Do.
 type Doer interface {
 	Do(ctx context.Context, req *sip.Request, to siptransport.Target) (*sipmsg.Response, error)
 }

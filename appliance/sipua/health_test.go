@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/siptransport/siptransporttest"
@@ -114,7 +115,7 @@ func TestLostRegistrationsRefuseCallsAtOnce(t *testing.T) {
 		if !b.a.available("pbx") {
 			t.Error("one lost registration is not a lost PBX")
 		}
-		two.Change(func(s *status.Registration) { s.Error, s.Code = sipgw.ErrTimeout.Error(), 0 }) // a refresh got no answer
+		two.Change(func(s *status.Registration) { s.Error, s.Code = sipdialog.ErrTimeout.Error(), 0 }) // a refresh got no answer
 		if b.a.available("pbx") {
 			t.Error("nobody is registered any more, or gets an answer")
 		}
@@ -216,16 +217,16 @@ func TestGone(t *testing.T) {
 			*s = status.Registration{State: status.Registered, Code: 200, Expires: time.Now().Add(time.Hour)}
 		})
 		is("one is well, one has failed", "", true)
-		one.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipgw.ErrTimeout.Error() })
-		two.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipgw.ErrTimeout.Error() })
-		is("neither gets an answer", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+		one.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipdialog.ErrTimeout.Error() })
+		two.Change(func(s *status.Registration) { s.Code, s.Error = 0, sipdialog.ErrTimeout.Error() })
+		is("neither gets an answer", "registers none of our identities: "+sipdialog.ErrTimeout.Error(), true)
 
 		p := b.idle()
-		is("its probe has not asked yet", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+		is("its probe has not asked yet", "registers none of our identities: "+sipdialog.ErrTimeout.Error(), true)
 		p.record(0, 0, "no response")
 		is("its probe gets no answer either", "does not answer OPTIONS: no response", true)
 		p.record(200, time.Millisecond, "")
-		is("its probe gets one", "registers none of our identities: "+sipgw.ErrTimeout.Error(), true)
+		is("its probe gets one", "registers none of our identities: "+sipdialog.ErrTimeout.Error(), true)
 		for _, r := range []*registration{one, two} {
 			r.Change(func(s *status.Registration) { *s = status.Registration{State: status.Registering} })
 		}

@@ -12,7 +12,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/roster"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -190,7 +190,7 @@ func stateOf(code int, down bool) status.PeerState {
 // reasonOf says why no answer came.
 func reasonOf(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return sipgw.ErrTimeout.Error()
+		return sipdialog.ErrTimeout.Error()
 	}
 	return err.Error()
 }

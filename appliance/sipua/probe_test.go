@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -90,7 +90,7 @@ func TestWhatBoxesAPeer(t *testing.T) {
 		{"503 with Retry-After", always(503, "Retry-After: 7"), 0, true, 503, 7 * time.Second},
 		{"503 with a long Retry-After", always(503, "Retry-After: 180"), 0, true, 503, 3 * time.Minute},
 		{"503 with Retry-After for ever", always(503, "Retry-After: 100000"), 0, true, 503, holdMost},
-		{"no response", fails(sipgw.ErrTimeout), 32 * time.Second, true, 0, 28 * time.Second},
+		{"no response", fails(sipdialog.ErrTimeout), 32 * time.Second, true, 0, 28 * time.Second},
 		{"no response within the time-out", always(200), 2 * time.Minute, true, 0, probeSoon},
 		{"TLS failure", fails(&siptransport.Error{Op: "handshake", Peer: "192.0.2.1:5061", Err: errors.New("certificate unknown")}), 0, true, 0, probeSoon},
 		{"refused", fails(&siptransport.Error{Op: "dial", Peer: "192.0.2.1:5061", Err: errors.New("connection refused")}), 0, true, 0, probeSoon},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -87,7 +87,7 @@ func (a *Agent) wantedProbes(cfg *config.Config) []probeSpec {
 }
 
 // probeOf: From is our name without a user part, as Teams wants it; the Contact is the gateway's.
-func probeOf(via sipgw.Client, gateway string, i *config.SIPInterface) probeSpec {
+func probeOf(via sipdialog.Client, gateway string, i *config.SIPInterface) probeSpec {
 	to := siptransport.Target{Host: i.Remote.Host, Port: i.Remote.Port, Transport: via.Transport(i, "")}
 	us := i.Local.Host
 	if us == "" {

@@ -55,7 +55,7 @@ func (p registrationSpec) binds(q registrationSpec) bool {
 	return p.via == q.via && p.aor == q.aor && p.to == q.to && p.contact == q.contact
 }
 
-// client is the part of a sipgw.Client that registrations and probes use.
+// client is the part of a sipdialog.Client that registrations and probes use.
 type client interface {
 	Resolve(ctx context.Context, to siptransport.Target) error
 	Contact(user string, to siptransport.Target) string

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"viaduct/appliance/sipgw"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -244,7 +244,7 @@ func TestRetryTimes(t *testing.T) {
 		{"unknown user", always(404), []int{10, 20, 40, 80, 120, 120}},
 		{"decline", always(603), []int{10, 20, 40}},
 		{"server error", always(500), []int{11, 11, 11, 11}},
-		{"no answer", func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipgw.ErrTimeout }, []int{12, 12, 12}},
+		{"no answer", func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipdialog.ErrTimeout }, []int{12, 12, 12}},
 		{"408", always(408), []int{12, 12}},
 		{"not reachable: soon at first", unreachable, []int{1, 2, 4, 8, 12, 12}},
 		{"Retry-After", always(503, "Retry-After: 100 (maintenance);duration=3"), []int{100, 100}},
@@ -413,7 +413,7 @@ func TestTheFirstIdentityOfARegistrarLeads(t *testing.T) {
 		a.register(leader, other)
 		time.Sleep(time.Second)
 		peer.set(func() {
-			peer.answer = func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipgw.ErrTimeout }
+			peer.answer = func(int, *sip.Request) (*sipmsg.Response, error) { return nil, sipdialog.ErrTimeout }
 		})
 		time.Sleep(leadInterval)
 		synctest.Wait()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -53,7 +54,7 @@ func (a *Agent) registerSoon() {
 
 // Account is an identity of a gateway, as its registrar knows it.
 type Account struct {
-	Via                        sipgw.Client
+	Via                        sipdialog.Client
 	Gateway, Service, Identity string
 	Domain                     string // host of its addresses, an IPv6 address in brackets
 	To                         siptransport.Target
@@ -86,7 +87,7 @@ func Accounts(stack *sipgw.Stack, cfg *config.Config, wanted func(config.Identit
 	return list
 }
 
-func accountOf(cfg *config.Config, via sipgw.Client, gateway string, l *config.LocationService, identity string, f config.IdentitySettings) Account {
+func accountOf(cfg *config.Config, via sipdialog.Client, gateway string, l *config.LocationService, identity string, f config.IdentitySettings) Account {
 	domain := slices.MinFunc(l.Domains, func(a, b config.Domain) int { return cmp.Compare(a.Index, b.Index) })
 	var registration config.Registration
 	if f.Registration != nil {

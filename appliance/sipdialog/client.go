@@ -1,4 +1,4 @@
-package sipgw
+package sipdialog
 
 import (
 	"context"
@@ -14,28 +14,31 @@ import (
 )
 
 // Client sends requests outside dialogs by one gateway. Two clients of the same running gateway are equal.
-type Client struct{ g *gateway }
+type Client struct {
+	gate         *siptransport.Gate
+	transactions *siptx.Table
+	userAgent    string
+}
 
-// Client returns the client of a gateway; false: the gateway does not run.
-func (s *Stack) Client(gateway string) (Client, bool) {
-	g := s.gateway(gateway)
-	return Client{g}, g != nil
+// NewClient returns a client of a gateway: its gate and its transactions. userAgent is the User-Agent header; "": none.
+func NewClient(gate *siptransport.Gate, transactions *siptx.Table, userAgent string) Client {
+	return Client{gate, transactions, userAgent}
 }
 
 // Transport is what requests to the peer of an interface (nil: a registrar) use, with the account of an identity ("": none).
 func (c Client) Transport(i *config.SIPInterface, identity string) siptransport.Transport {
-	return c.g.Conf().TransportFor(i, identity)
+	return c.gate.Conf().TransportFor(i, identity)
 }
 
 // Waits reports whether nobody can be asked by a transport yet. Lifecycle.Applied is told when that is over.
-func (c Client) Waits(t siptransport.Transport) bool { return c.g.Waits(t) }
+func (c Client) Waits(t siptransport.Transport) bool { return c.gate.Waits(t) }
 
 // Contact is our Contact URI for a peer: that of the side of the gateway on which the peer is. user may be empty.
-func (c Client) Contact(user string, to siptransport.Target) string { return c.g.Contact(user, to) }
+func (c Client) Contact(user string, to siptransport.Target) string { return c.gate.Contact(user, to) }
 
 // Resolve finds the addresses of a target, so that Contact knows on which side it is. It blocks.
 func (c Client) Resolve(ctx context.Context, to siptransport.Target) error {
-	_, err := c.g.Resolve(ctx, to)
+	_, err := c.gate.Resolve(ctx, to)
 	return err
 }
 
@@ -50,7 +53,7 @@ func (c Client) NewRequest(method sip.RequestMethod, uri, from, to, contactUser 
 		{Name: "CSeq", Value: "1 " + string(method)},
 		{Name: "Contact", Value: "<" + c.Contact(contactUser, where) + ">"},
 	}
-	if ua := c.g.stack.opts.UserAgent; ua != "" {
+	if ua := c.userAgent; ua != "" {
 		list = append(list, sipmsg.Header{Name: "User-Agent", Value: ua})
 	}
 	return sipmsg.NewRequest(string(method), uri, append(list, h...), nil, "")
@@ -59,14 +62,14 @@ func (c Client) NewRequest(method sip.RequestMethod, uri, from, to, contactUser 
 // Written is a request as the gateway would send it to a target, and the address that it would send it from: for a connection of its own, which
 // the gateway does not know.
 func (c Client) Written(req *sip.Request, to siptransport.Target) (text []byte, from netip.Addr) {
-	side := c.g.Towards(to)
+	side := c.gate.Towards(to)
 	return sipmsg.Render(req, side.Via(to.Transport, sipmsg.NewBranch())), side.Address()
 }
 
 // Do sends a request of NewRequest and waits for its final response. The error is a *siptransport.Error when the peer
 // could not be reached, ctx.Err(), or ErrTimeout after 64*T1. It blocks.
 func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target) (*sipmsg.Response, error) {
-	where, err := c.g.Resolve(ctx, to)
+	where, err := c.gate.Resolve(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +78,7 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 		err error
 	}
 	final := make(chan answer, 1)
-	tx, err := c.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
+	tx, err := c.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			final <- answer{res, err} // comes once
 		}
@@ -95,12 +98,12 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 // Begin sends a request and does not wait. done is given its final response or an error, once: maybe before Begin returns, and under the lock of
 // the transaction. It may only take note. A name whose address is not known is an error.
 func (c Client) Begin(req *sip.Request, to siptransport.Target, done func(*sipmsg.Response, error)) {
-	where, ok := c.g.ResolveNow(to)
+	where, ok := c.gate.ResolveNow(to)
 	if !ok {
 		done(nil, &siptransport.Error{Op: siptransport.OpResolve, Peer: to.Host, Err: errors.New("its address is not known")})
 		return
 	}
-	_, err := c.g.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
+	_, err := c.transactions.Begin(req, where, func(res *sipmsg.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			done(res, err)
 		}
