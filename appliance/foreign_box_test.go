@@ -117,7 +117,14 @@ func (b *hostileBox) FleetKey() (fleet.KeyFile, error) {
 func (b *hostileBox) GenerateFleetKey(context.Context) (bool, error) {
 	return b.variant%2 == 0, b.fault()
 }
-func (b *hostileBox) HEP() status.HEP { return of[status.HEP](b) }
+func (b *hostileBox) Redundancy() status.Redundancy {
+	r := of[status.Redundancy](b)
+	r.State = status.PairActive
+	return r
+}
+func (b *hostileBox) RedundancyKey() (string, error)         { return anySum, b.fault() }
+func (b *hostileBox) SwitchRedundancy(context.Context) error { return b.fault() }
+func (b *hostileBox) HEP() status.HEP                        { return of[status.HEP](b) }
 func (b *hostileBox) Phones() []status.Phone {
 	return known(of[[]status.Phone](b), func(x *status.Phone) *string { return &x.Identity })
 }

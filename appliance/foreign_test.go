@@ -131,7 +131,7 @@ func filled(t *testing.T, line string) []string {
 // Every command that there is, typed in every way, shows text of peers without obeying it.
 func TestPeersCannotSteerTheConsole(t *testing.T) {
 	l := lang.New()
-	cfg, problems := l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T\ninterface sip I\nroute call dest-table T\npresence-service a\nfleet\nname berlin\n"))
+	cfg, problems := l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T\ninterface sip I\nroute call dest-table T\npresence-service a\nfleet\nname berlin\nredundancy\n"))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -399,6 +399,52 @@ var (
 	})
 )
 
+// A pair of boxes.
+var (
+	RedundancyUnready = declare(Warnable{
+		ID: "redundancy-unready", Severity: Error, Title: "the box is not one of its pair",
+		Text:   "the box stays out of its pair: {why}",
+		Advice: "`show config problems` names what is missing. `show redundancy key` prints the line by which both boxes know this one.",
+	})
+	RedundancyAlone = declare(Warnable{
+		ID: "redundancy-alone", Severity: Error, Title: "nobody could take over from the box", Delay: 10 * time.Second,
+		Text:   "no other box could take over: {why}",
+		Advice: "Calls continue, and would be lost with this box. `show redundancy` shows how the other one is seen.", Again: "why",
+		After: []Cause{{Of: RedundancyUnready}},
+	})
+	RedundancySplit = declare(Warnable{
+		ID: "redundancy-split", Severity: Error, Title: "both boxes of the pair are active, or were",
+		Text:   "both boxes of the pair are active, or were a short time ago: {why}",
+		Advice: "One of the two gives up by itself, and its calls are over. The boxes do not hear each other: check the cable of the direct path, and the switches that the ports are at. The alarm ends an hour after the last time.",
+	})
+	RedundancyPath = declare(Warnable{
+		ID: "redundancy-path", Severity: Warning, Subject: "port", Title: "a port of the pair is not as it should be", Delay: 5 * time.Second,
+		Text:   "interface {port} of the pair: {why}",
+		Advice: "`show redundancy` has all ports, as this box sees them, and `show port ethernet` their links. Compare with the picture of the cabling in docs/redundancy.md.", Again: "why",
+		After: []Cause{{Of: RedundancyUnready}},
+	})
+	RedundancyDiffers = declare(Warnable{
+		ID: "redundancy-differs", Severity: Warning, Title: "the boxes of the pair are not alike", Delay: 45 * time.Second,
+		Text:   "the two boxes of the pair differ in {what}",
+		Advice: "`show redundancy` shows what differs, and what to do about it.", Again: "what",
+	})
+	RedundancyForeign = declare(Warnable{
+		ID: "redundancy-foreign", Severity: Warning, Subject: "port", Title: "another VRRP router has the number of the pair",
+		Text:   "interface {port} hears VRRP with the number of this pair from {source}, which is neither of its boxes: it is ignored",
+		Advice: "Give the pair another number on both boxes, with the line `virtual-router NUMBER`, or find that device. The alarm ends ten minutes after its last packet.",
+	})
+	RedundancyDropped = declare(Warnable{
+		ID: "redundancy-dropped", Severity: Error, Title: "the standby does not keep all that it should",
+		Text:   "the standby does not keep all that it should: {why}",
+		Advice: "What it does not keep is lost if this box fails; all else is kept. `show redundancy` has the figures.",
+	})
+	RedundancyTaken = declare(Warnable{
+		ID: "redundancy-taken", Severity: Warning, Title: "the box has taken over from the other one",
+		Text:   "the box has taken over, with {calls}: {why}",
+		Advice: "`show redundancy` shows how the other box is seen. The alarm ends after a day, or when this box is not the active one any more.",
+	})
+)
+
 // Phones that fetch their settings.
 var (
 	ProvisioningDown = declare(Warnable{

@@ -91,6 +91,8 @@ func TestEveryLineInTheWordsOfACureIsUnderstood(t *testing.T) {
 	}
 	c.types("end", "configure", "call-records")
 	modes = append(modes, c.s.Mode)
+	c.types("exit", "redundancy")
+	modes = append(modes, c.s.Mode)
 	c.types("exit", "profile acl X")
 	modes = append(modes, c.s.Mode)
 	slices.SortFunc(modes, slices.Compare)
@@ -184,7 +186,7 @@ func literal(x ast.Expr) (text string, is bool) {
 var samples = []struct{ from, to string }{
 	{`port ethernet %d %d`, "port ethernet 0 1"}, {`port ethernet 0 N`, "port ethernet 0 1"}, {`A\.B\.C\.D/N`, "192.0.2.1/24"}, {`A\.B\.C\.D|%d\.%d`, "192.0.2.1"},
 	{`pki trust add (\{[a-z]+\}|%s)`, "pki trust add " + strings.Repeat("0a", 32)}, {`(server|remote|media-address) %s`, "$1 192.0.2.1"}, {`media-ports %d %d`, "media-ports 20000 30000"},
-	{`import %s`, "import pki:certificate/X"}, {`codec N`, "codec 1"}, {`PORT|%d`, "1400"}, {`NAME|HOST|KEY|PASSWORD|%s|%v|\{[a-z]+\}`, "X"},
+	{`import %s`, "import pki:certificate/X"}, {`codec N`, "codec 1"}, {`NUMBER`, "52"}, {`PORT|%d`, "1400"}, {`NAME|HOST|KEY|PASSWORD|%s|%v|\{[a-z]+\}`, "X"},
 }
 
 // sample puts something of its kind into each place of a line that something is put into.

@@ -182,6 +182,23 @@ func (busyBox) FleetKey() (fleet.KeyFile, error) {
 	return fleet.KeyFile{Box: "berlin", Serial: "00A0BA0F2439", Key: "UBERLIN"}, nil
 }
 
+func (busyBox) Redundancy() status.Redundancy {
+	return status.Redundancy{
+		State: status.PairActive, Since: noon.Add(-2 * time.Hour), Why: "box 2 was not heard on any path\n> reload", Router: 51, Key: strings.Repeat("0a", 32), Box: 1, Priority: 254, Reign: 4,
+		Ports: []status.PairPort{
+			{Name: "if_eth00", Device: "eth00", Virtual: []string{"192.168.1.1/24"}, Own: "192.168.1.2/24", Others: "192.168.1.3", Held: true, Carrier: true, Witness: "heard", Asked: "192.168.1.100", Heard: noon, Foreign: 7},
+			{Name: "if_eth01", Device: "eth01", Virtual: []string{"203.0.113.5/29"}, Own: "203.0.113.6/29", Others: "203.0.113.4", Held: true, Witness: "silent", Asked: "203.0.113.1"},
+			{Name: "if_eth02", Device: "eth02", Direct: true, Own: "10.99.0.1/30", Others: "10.99.0.2", Carrier: true, Witness: "none", Heard: noon.Add(-time.Minute)},
+		},
+		Other:       status.PairOther{Box: 2, Serial: "00A0BA0F2440", Release: "1.9.0", Role: "standby", Eligible: true, Priority: 200, Heard: noon.Add(-time.Second), Linked: true},
+		Replication: status.PairReplication{Synced: true, Entries: map[string]int{"call": 100, "media": 200, "file": 1, "held": 2}, Octets: 512_000, Last: noon, Refused: 3},
+		Differences: []status.PairDifference{{What: "firmware", Here: "2.0.0", There: "1.9.0"}, {What: "licenses", Here: "90d5b3a1", There: ""}},
+		Switches:    []status.PairRoleChanged{{At: noon.Add(-2 * time.Hour), Role: "active", Why: "box 2 was not heard on any path", Calls: 12}},
+	}
+}
+
+func (busyBox) RedundancyKey() (string, error) { return strings.Repeat("0a", 32), nil }
+
 func (busyBox) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{
 		{Name: "TEAMS", State: status.PresenceWorking, Since: noon.Add(-time.Hour), Tenant: "contoso.com", Application: "11111111-2222-3333-4444-555555555555", Cloud: "global", Interval: 10 * time.Second,
@@ -412,13 +429,13 @@ func TestShow(t *testing.T) {
 		r, _ := l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: s.Mode}, line, nil, &strings.Builder{})
 		s.Mode = r.Mode
 	}
-	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\nfleet\nname berlin\n"))
+	b.cfg, _ = l.Parse([]byte("context cs S\nrouting-table called-e164 T\nroute default dest-table T2\ninterface sip I\nroute call dest-table T\nfleet\nname berlin\nredundancy\n"))
 	var out strings.Builder
 	shown := []string{
 		"show system licenses", "show system licenses detail 1", "show calls", "show calls detail 4",
 		"show calls history", "show calls history 1", "show calls history json", "show calls history csv", "show calls history masked", "show calls history json masked", "show call-records", "show calls history failed", "show calls history to 4930 since 3h", "show calls history 1 since 11:00 json", "show calls history since soon", "show calls history number 0123", "show calls history since 11:15 until 11:45", "show calls history result refused", "show calls history result missed", "show calls history code 486", "show calls history interface if_teams before 18", "show calls history failed result missed", "show calls record 15", "show calls record a@b", "show calls record 99", "show calls explain 15", "show calls explain a@b", "show calls explain 17", "show calls explain 99", "show calls statistics", "show calls statistics hour", "show peer", "show peer IF_teams_1", "show peer if_x", "show sip registrations", "show sip penalty-box", "show clock", "show sntp-client", "show dhcp-client", "show ip interface",
 		"show calls ladder 15", "show calls ladder 99", "show calls ladder 15 detail",
-		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show provisioning", "show provisioning template yealink", "show provisioning template snom", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show fleet", "show fleet key", "show acme", "show acme lan", "show acme x",
+		"show call-router trace T called-e164 +49123", "show call-router trace I called-e164 +49123 calling-uri sip:a@b", "show config problems", "show alarms", "show alarms history", "show accounts", "show snmp", "show webserver", "show hep-client", "show presence", "show presence Anna@contoso.com", "show presence user.02", "show presence carl@contoso.com", "show presence x", "show phones", "show phones 21", "show phones x", "show sip bindings", "show provisioning", "show provisioning template yealink", "show provisioning template snom", "show survival", "show survival TEAMS", "show survival x", "show sip events", "show fleet", "show fleet key", "show redundancy", "show redundancy key", "show redundancy key 2", "show acme", "show acme lan", "show acme x",
 	}
 	for _, line := range shown {
 		out.WriteString("> " + line + "\n")

@@ -109,7 +109,7 @@ func Admin() []cli.Line {
 		withExample("debug capture 4930123", command("debug capture <of:text>", "Keep the voice of the calls of one number (its last digits are enough), or of one call by its ID, for ten minutes, so that export call and copy call: have it without encryption; superusers only", captureVoice)),
 		command("no debug capture", "End debug capture, and forget the voice that was kept", forgetVoice),
 		worded(command("no debug <topic:sip|call|route|rtp|tls|all>", "Stop showing a topic", func(c *Call, a *topic) error { return c.debug(a.Topic, false) }), debugHelp...),
-	}, slices.Concat(phoneCommands(), provisioningCommands(), presenceCommands(), fleetCommands(), Operator())...)
+	}, slices.Concat(phoneCommands(), provisioningCommands(), presenceCommands(), fleetCommands(), redundancyCommands(), Operator())...)
 }
 
 // who lists sessions.

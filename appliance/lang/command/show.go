@@ -81,6 +81,8 @@ func showCommands() []cli.Line {
 		withExample("show presence anna@contoso.com", command("show presence [<user:presence-user>]", "Presence of Teams users: how each service is, and each user, since when, and what was done; or everything about one user", showPresence)),
 		command("show fleet", "The box as a member of a fleet: how it is connected with its hub, the licenses that it has from there, connections of operators, and what waits to be sent", showFleet),
 		command("show fleet key", "The key file that the hub is given, to be copied: its name, its serial number and its public key; nothing of it is secret", showFleetKey),
+		command("show redundancy", "The box as one of a pair: which is active and why, how the other box and each port are seen, what was copied, what differs, and who took over when", showRedundancy),
+		command("show redundancy key [<number:1..2>]", "The line by which both boxes of a pair know this one, to be entered under redundancy as box 1 or 2; nothing of it is secret", showRedundancyKey),
 		command("show webserver", "The web page: where it is served, its certificate with its SHA-256, and at the box the code with which the first account is made", showWebServer),
 		command("show accounts", "Accounts that can log in", showAccounts),
 		command("show bans", "Sources of wrong passwords in the last ten minutes, and which of them are banned", state(func(c *Call, pg answer.Page) { pg.Bans(c.Box.Bans()) })),
@@ -142,7 +144,7 @@ var techSupport = []string{
 	"show version", "show system", "show clock", "show sntp-client", "show alarms", "show alarms history", "show config problems", "show running-config", "show config diff",
 	"show system images", "show system licenses", "show port ethernet", "show ip interface", "show ip route", "show arp", "show dhcp-client",
 	"show pki", "show pki calendar", "show pki peers", "show context sip-gateway", "show sip registrations", "show sip penalty-box", "show peer", "show call-router", "show calls detail 5", "show calls statistics",
-	"show calls history 50", "show call-records", "show hep-client", "show presence", "show phones", "show provisioning", "show sip bindings", "show survival", "show sip events", "show fleet", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
+	"show calls history 50", "show call-records", "show hep-client", "show presence", "show phones", "show provisioning", "show sip bindings", "show survival", "show sip events", "show fleet", "show redundancy", "show snmp", "show webserver", "show accounts", "show bans", "show users", "show log 300 raw",
 }
 
 // showTechSupport prints the output of many commands as an operator sees it, without secrets.

@@ -38,6 +38,18 @@ type Box interface {
 	Provisioning
 	Telephones
 	Fleet
+	Redundancy
+}
+
+// Redundancy is the box as one of a pair.
+type Redundancy interface {
+	// Redundancy is how the box stands in its pair. Without `redundancy` the state is off.
+	Redundancy() status.Redundancy
+	// RedundancyKey is the SHA-256 of the public key by which the other box knows this one, 64 hex digits. The first one makes the key. It is no secret.
+	RedundancyKey() (string, error)
+	// SwitchRedundancy has the standby take over, and no call is lost. At the standby it asks the active box. It returns when the other box is the
+	// active one, or with why it is not: then all is as before.
+	SwitchRedundancy(ctx context.Context) error
 }
 
 // Fleet is the box as a member of a fleet.

@@ -78,6 +78,7 @@ var topics = map[string]string{
 	"provisioning":        "Let phones fetch their settings, or show who did",
 	"remote-management":   "Connections of the hub's operators to this box",
 	"fleet":               "The hub that looks after many boxes",
+	"redundancy":          "The pair of boxes that this one is one of",
 	"hep-client":          "Copies of SIP messages and reports on voice for a capture server",
 	"call-records":        "Records of past calls",
 	"call-router":         "Tables, and the route of a call through them",
