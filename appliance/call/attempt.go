@@ -4,9 +4,11 @@ import (
 	"strconv"
 	"time"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -15,7 +17,7 @@ import (
 )
 
 // next tries the destination that follows a failure f. When there is none, the caller gets f.
-func (c *call) next(f callFailure) {
+func (c *call) next(f refusal.Failure) {
 	if f, ok := c.hunt(&c.hunting, f, c.invite); !ok {
 		c.refuse(f)
 	}
@@ -108,15 +110,15 @@ func (c *call) progress(e sipgw.Progress) {
 		return // 100, and 199: one of several phones has given up (RFC 6228), which says nothing about the others
 	}
 	c.rang = true
-	if c.state == Routing {
-		c.become(Alerted)
+	if c.state == callstate.Routing {
+		c.become(callstate.Alerted)
 	}
 	c.record.Rings()
 	if e.Code == 180 && c.record.Alerted.IsZero() {
 		c.record.Alerted = time.Now()
 	}
 	if ok, _ := c.answered(&c.b, e.ContentType, e.Body); ok {
-		if c.state == Alerted && e.Code != 180 {
+		if c.state == callstate.Alerted && e.Code != 180 {
 			// Voice may follow at once (an announcement); if it does not, the caller should hear ringing and not silence
 			// (teams.md A.27).
 			c.early = c.after(earlyVoice, c.ring)
@@ -126,7 +128,7 @@ func (c *call) progress(e sipgw.Progress) {
 	switch {
 	case e.Code == 180:
 		c.ring()
-	case (e.Code < 183 || c.b.Choice() == nil) && c.state == Alerted:
+	case (e.Code < 183 || c.b.Choice() == nil) && c.state == callstate.Alerted:
 		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
 	}
 }
@@ -136,16 +138,16 @@ const earlyVoice = 500 * time.Millisecond
 
 // ring tells the caller once that the callee rings. A 183 may follow a 180, but not the other way round.
 func (c *call) ring() {
-	if c.state != Alerted || c.ringback() {
+	if c.state != callstate.Alerted || c.ringback() {
 		return
 	}
-	c.become(Ringing)
+	c.become(callstate.Ringing)
 	c.a.leg.Provisional(180, "Ringing", nil)
 }
 
 // earlyMedia connects the caller to the callee before the answer, once voice has arrived.
 func (c *call) earlyMedia() {
-	if c.state != Alerted && c.state != Ringing || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
+	if c.state != callstate.Alerted && c.state != callstate.Ringing || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
 		return
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -155,11 +157,11 @@ func (c *call) earlyMedia() {
 	}
 	stop(c.early)
 	if c.a.iface.EarlyConnect {
-		c.become(Announced)
+		c.become(callstate.Announced)
 		c.a.leg.Answer(body)
 		return
 	}
-	c.become(EarlyMedia)
+	c.become(callstate.EarlyMedia)
 	c.a.leg.Provisional(183, "Session Progress", body)
 }
 
@@ -170,9 +172,9 @@ func (c *call) connect(e sipgw.Answered) {
 	fail := func(err error) {
 		c.log.Warn("call not connected", "err", err)
 		c.record.Attempt(status.Unusable, err.Error())
-		c.b.leg.Bye(reasonHeader(q850Cause(88))...)
+		c.b.leg.Bye(refusal.Header(refusal.Q850(88))...)
 		c.b.leg = nil
-		c.refuse(unusable(err))
+		c.refuse(refusal.Unusable(err))
 	}
 	if _, err := c.answered(&c.b, e.ContentType, e.Body); err != nil || c.b.Choice() == nil {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
@@ -199,10 +201,10 @@ func (c *call) answerCaller() error {
 		return err
 	}
 	c.stopRingback()
-	if c.state == Listening {
-		c.become(Connected)
+	if c.state == callstate.Listening {
+		c.become(callstate.Connected)
 	} else {
-		c.become(Answered)
+		c.become(callstate.Answered)
 	}
 	c.endRound()
 	c.decided()
@@ -224,7 +226,7 @@ func (c *call) answerCaller() error {
 
 // attemptFailed handles a final refusal of the callee.
 func (c *call) attemptFailed(e sipgw.Failed) {
-	f := c.follow(&c.hunting, &c.b, e, c.rejection(&c.b, c.state != Routing, e))
+	f := c.follow(&c.hunting, &c.b, e, c.rejection(&c.b, c.state != callstate.Routing, e))
 	c.b.leg = nil
 	c.next(f)
 }

@@ -2,22 +2,22 @@ package call
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strconv"
 	"time"
 
 	"viaduct/appliance/callrecord"
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/license"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
-	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
@@ -30,23 +30,25 @@ type call struct {
 	done chan struct{} // closed when the call has ended
 	cfg  *config.Config
 
-	a, b    side          // caller's and callee's
-	props   route.Call    // of the caller's INVITE, before routing
-	origin  origin        // what else it brought
-	loop    *loopKey      // that it is counted in, see origin.go
-	hunting               // for the callee
-	media   MediaSession  // nil before it is needed
-	share   license.Share // holds nothing before it is taken, and for an emergency call without
-	unwait  func() bool   // ends the wait for a license; nil: the call has not waited
+	a, b    side         // caller's and callee's
+	props   route.Call   // of the caller's INVITE, before routing
+	origin  origin       // what else it brought
+	hunting              // for the callee
+	media   MediaSession // nil before it is needed
+	lease
 
-	state    State       // see state.go
+	state    callstate.State
 	early    *time.Timer // 183 came, but no voice yet
 	handover             // that is under way
-	standing standing    // what other calls see of it, see room.go
 	carried  [2]string   // the identity that takes part on each side, see carry
 	record   callrecord.Record
-	lamps    []lamp // of the phones that take part
-	lit      int    // how many there were
+	lamps    lamps // of the phones that take part
+}
+
+// lease is what the call holds of the licenses.
+type lease struct {
+	share  license.Share // holds nothing before it is taken, and for an emergency call without
+	unwait func() bool   // ends the wait for a license; nil: the call has not waited
 }
 
 // handover is a change of one of the legs that is under way.
@@ -57,17 +59,6 @@ type handover struct {
 	referredBack bool       // the call was referred back to its peer, see referBack
 }
 
-// callFailure says why an attempt or the call failed.
-type callFailure struct {
-	code    int // SIP status towards the caller
-	cause   int // Q.850
-	reason  string
-	text    string // Reason and Warning of the peer
-	warning int    // code of our own Warning header, whose text is text; 0: none
-	retry   time.Duration
-	local   bool // the peer said nothing, or could not be tried. The hunt goes on, whatever causes its group lists
-}
-
 // stayAway is how long a caller who is refused, because something is being taken out of service, is asked to stay away.
 const stayAway = time.Minute
 
@@ -75,11 +66,10 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	c := &call{
 		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
-		share:    license.None,
-		a:        side{which: media.A, leg: in.Leg},
-		b:        side{which: media.B},
-		standing: standing{source: in.Request.Source.Addr(), since: time.Now()},
-		record:   callrecord.New(id, in.Interface, m.Leg),
+		lease:  lease{share: license.None},
+		a:      side{which: media.A, leg: in.Leg},
+		b:      side{which: media.B},
+		record: callrecord.New(id, in.Interface, m.Leg),
 	}
 	c.record.Dialog(in.Request.CallID)
 	return c
@@ -109,7 +99,7 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 func (c *call) begin(in *sipgw.Incoming) {
 	var sw *config.Switch
 	if sw, c.a.iface = in.Interface.In(c.cfg); c.a.iface == nil {
-		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: "the interface is no longer configured"})
+		c.refuse(refusal.Failure{Code: 503, Reason: "Service Unavailable", Text: "the interface is no longer configured"})
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
@@ -130,13 +120,13 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.log.Debug("leg", "if", in.Interface, "call_id", in.Request.CallID)
 
 	if c.looping(in) {
-		c.refuse(callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call loops"})
+		c.refuse(refusal.Failure{Code: 482, Cause: 25, Reason: "Loop Detected", Text: "the call loops"})
 		c.log.Warn("call refused, it loops", "if", in.Interface)
 		return
 	}
 	offer, err := c.described(&c.a, in.Request.ContentType, in.Request.Body, true)
 	if err != nil {
-		c.refuse(unusable(err))
+		c.refuse(refusal.Unusable(err))
 		return
 	}
 	c.a.TakeOffer(offer) // nil: the caller wants our offer
@@ -147,21 +137,21 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.record.Routed(c.plan)
 	away := c.m.Service.Refuses(in.Interface)
 	if err != nil && away == "" {
-		c.refuse(unroutable(err))
+		c.refuse(refusal.Unroutable(err))
 		return
 	}
 	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
 	if away != "" && (err != nil || !c.urgent) { // an emergency call is taken if it has a route
-		c.refuse(callFailure{code: 503, cause: 41, reason: "Service Unavailable", text: away, retry: stayAway})
+		c.refuse(refusal.Failure{Code: 503, Cause: 41, Reason: "Service Unavailable", Text: away, Retry: stayAway})
 		return
 	}
 	if !c.a.iface.Phones.IsZero() && in.Identity == "" && !c.urgent {
-		c.refuse(callFailure{code: 403, cause: 21, reason: "Forbidden", text: "the phone has not shown who it is"})
+		c.refuse(refusal.Failure{Code: 403, Cause: 21, Reason: "Forbidden", Text: "the phone has not shown who it is"})
 		return
 	}
 	if c.urgent {
 		c.record.Emergency = true
-		c.markUrgent()
+		c.m.room.Urgent(c.id)
 	}
 	if c.asked = (disturb.Asked{From: c.a.iface, Call: &c.props}); !c.unwanted() {
 		c.makeRoom(c.license, c.licensed, maxTries)
@@ -174,8 +164,8 @@ func (c *call) licensed(err error) {
 		return
 	}
 	if err != nil {
-		c.m.refused(c.standing.source)
-		c.refuse(unlicensed(err))
+		c.m.room.Refused(c.id)
+		c.refuse(refusal.Unlicensed(err))
 		return
 	}
 	c.newMedia()
@@ -189,16 +179,16 @@ func (c *call) licensed(err error) {
 // portsTaken continues when the caller's side has its ports. With an error there were none.
 func (c *call) portsTaken(err error) {
 	if err != nil {
-		c.m.refused(c.standing.source)
-		c.refuse(callFailure{code: 503, reason: "Service Unavailable", text: err.Error()})
+		c.m.room.Refused(c.id)
+		c.refuse(refusal.Failure{Code: 503, Reason: "Service Unavailable", Text: err.Error()})
 		return
 	}
 	if err := c.a.Answerable(c.a.terms()); err != nil {
-		c.refuse(unusable(err)) // before anybody's phone rings
+		c.refuse(refusal.Unusable(err)) // before anybody's phone rings
 		return
 	}
 	c.startHunt(&c.hunting)
-	c.next(callFailure{code: 503, cause: 38, reason: "Service Unavailable", text: "the route has no destination"})
+	c.next(refusal.Failure{Code: 503, Cause: 38, Reason: "Service Unavailable", Text: "the route has no destination"})
 }
 
 // newMedia makes the call's media session.
@@ -255,7 +245,7 @@ func (c *call) cancelled(e sipgw.Cancelled) {
 	c.record.End(status.ByCaller, 487, e.Reason)
 	c.record.Told(c.a.iface, e.Reason)
 	if c.b.leg != nil {
-		c.b.leg.Bye(reasonHeader(elsewhere(e.Reason))...) // CANCEL, unless it has just answered
+		c.b.leg.Bye(refusal.Header(refusal.Elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 	}
 	c.finish()
 }
@@ -273,7 +263,7 @@ func (c *call) fromMedia(e media.Event) {
 		c.rekey(c.at(e.Side))
 	case e.Kind == media.Pressed:
 		c.pressed(c.beyond(c.at(e.Side)), e)
-	case e.Kind == media.TimedOut && states[c.state].callee && !c.held() && c.transfer == nil:
+	case e.Kind == media.TimedOut && c.state.Callee() && !c.held() && c.transfer == nil:
 		c.log.Warn("call ended, no media", "leg", e.Side.String())
 		c.hangUp(nil, `Q.850;cause=102;text="no media"`, status.ByMedia)
 	}
@@ -312,34 +302,30 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 		}
 		switch {
 		case c.up(s):
-			s.leg.Bye(reasonHeader(q850(reason))...)
+			s.leg.Bye(refusal.Header(refusal.Bare(reason))...)
 		case s == &c.a:
-			s.leg.Reject(480, "Temporarily Unavailable", reasonHeader(q850(reason))...)
+			s.leg.Reject(480, "Temporarily Unavailable", refusal.Header(refusal.Bare(reason))...)
 		default:
-			s.leg.Cancel(reasonHeader(q850(reason))...)
+			s.leg.Cancel(refusal.Header(refusal.Bare(reason))...)
 		}
 	}
 	c.finish()
 }
 
 // refuse ends a call that was not connected.
-func (c *call) refuse(f callFailure) {
-	c.record.Refused(f.code, f.cause, f.text)
+func (c *call) refuse(f refusal.Failure) {
+	c.record.Refused(f.Code, f.Cause, f.Text)
 	level := slog.LevelInfo
-	if f.cause == resourcesUnavailable {
+	if f.Cause == refusal.ResourcesUnavailable {
 		level = slog.LevelWarn // licenses, ports: something for the administrator to do
 	}
-	c.log.Log(context.Background(), level, "call refused", "code", f.code, "err", f.text)
+	c.log.Log(context.Background(), level, "call refused", "code", f.Code, "err", f.Text)
 	if c.up(&c.a) { // early-connect: the caller has been listening to an announcement
-		c.a.leg.Bye(reasonHeader("SIP;cause=" + strconv.Itoa(f.code))...)
+		c.a.leg.Bye(refusal.Header("SIP;cause=" + strconv.Itoa(f.Code))...)
 		c.finish()
 		return
 	}
-	headers := append(cause(f), warning(f)...)
-	if f.retry > 0 {
-		headers = append(headers, sipmsg.Header{Name: "Retry-After", Value: seconds(f.retry)})
-	}
-	c.a.leg.Reject(f.code, f.reason, headers...)
+	c.a.leg.Reject(f.Code, f.Reason, f.Headers()...)
 	c.finish()
 }
 
@@ -348,7 +334,7 @@ func (c *call) finish() {
 	if c.ended() {
 		return
 	}
-	c.become(Ended)
+	c.become(callstate.Ended)
 	c.endRound()
 	c.carry(media.A, "")
 	c.carry(media.B, "")
@@ -400,30 +386,4 @@ func stop(t *time.Timer) {
 	if t != nil {
 		t.Stop()
 	}
-}
-
-// unusable turns an error of offer/answer into a refusal.
-func unusable(err error) callFailure {
-	f := callFailure{code: 488, reason: "Not Acceptable Here", text: err.Error()}
-	var e *sdp.Error
-	if errors.As(err, &e) {
-		f.warning = e.Warning
-		if e.Code == 400 {
-			f.code, f.reason = 400, "Bad Request"
-		}
-	}
-	return f
-}
-
-// unroutable turns an error of routing into a refusal.
-func unroutable(err error) callFailure {
-	f := callFailure{code: 404, reason: "Not Found", text: err.Error()}
-	var e *route.Error
-	if errors.As(err, &e) {
-		f.cause = e.Cause
-		if f.code = route.SIPFromCause(e.Cause); f.code != 404 {
-			f.reason = "Call Rejected"
-		}
-	}
-	return f
 }

@@ -1,22 +1,15 @@
 package call
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"viaduct/appliance/digits"
 	"viaduct/appliance/media"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
-
-// usualDigit is the length of a digit that comes without one.
-const usualDigit = 160 * time.Millisecond
-
-// digitNames are the digits in the order of their telephone-events (RFC 4733 3.2).
-const digitNames = "0123456789*#ABCD"
 
 // digits says how digits go to the peer of a side. The profile decides (dtmf-relay). Otherwise they go as events, the only form that
 // Teams takes (teams.md A.41). A peer whose description has no events gets SIP INFO if its Allow header names it, for example an
@@ -53,15 +46,14 @@ func allows(headers func(string) []string, method string) bool {
 
 // digit answers an INFO of leg x. A digit in it goes to y in the form that y takes; other contents are ignored.
 func (c *call) digit(x, y *side, e sipgw.Info) {
-	kind, _, _ := strings.Cut(strings.ToLower(e.ContentType), ";")
-	kind = strings.TrimSpace(kind)
-	event, length, ok := digitOf(kind, string(e.Body))
+	kind := digits.Kind(e.ContentType)
+	event, length, ok := digits.Read(kind, string(e.Body))
 	switch {
 	case len(e.Body) == 0:
 		x.leg.Respond(e.ID, 200, "OK", nil) // some use it to see whether the dialog is alive
 		return
-	case kind != "application/dtmf-relay" && kind != "application/dtmf":
-		x.leg.Respond(e.ID, 415, "Unsupported Media Type", nil, sipmsg.Header{Name: "Accept", Value: "application/dtmf-relay, application/dtmf"})
+	case kind != digits.Relay && kind != digits.Bare:
+		x.leg.Respond(e.ID, 415, "Unsupported Media Type", nil, sipmsg.Header{Name: "Accept", Value: digits.Relay + ", " + digits.Bare})
 		return
 	case !ok:
 		x.leg.Respond(e.ID, 400, "Not a digit", nil)
@@ -92,36 +84,5 @@ func (c *call) signals(y *side) bool {
 
 // signal sends a digit in SIP INFO.
 func (s *side) signal(event uint8, length time.Duration) {
-	signal := strconv.Itoa(int(event)) // 16: the hook flash
-	if int(event) < len(digitNames) {
-		signal = digitNames[event : event+1]
-	}
-	s.leg.Request("INFO", "application/dtmf-relay", fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", signal, length.Milliseconds()))
-}
-
-// digitOf reads the body of an INFO: "Signal=5" and "Duration=160" (milliseconds) on lines of their own, or the digit alone.
-func digitOf(kind, body string) (event uint8, length time.Duration, ok bool) {
-	signal := strings.TrimSpace(body)
-	length = usualDigit
-	if kind == "application/dtmf-relay" {
-		signal = ""
-		for line := range strings.Lines(body) {
-			name, value, _ := strings.Cut(line, "=")
-			switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
-			case "signal":
-				signal = value
-			case "duration":
-				if ms, err := strconv.ParseUint(value, 10, 16); err == nil && ms > 0 {
-					length = time.Duration(ms) * time.Millisecond
-				}
-			}
-		}
-	}
-	if n := strings.Index(digitNames, strings.ToUpper(signal)); len(signal) == 1 && n >= 0 {
-		return uint8(n), length, true
-	}
-	if n, err := strconv.ParseUint(signal, 10, 8); err == nil && n <= 16 { // by number, 16 is flash
-		return uint8(n), length, true
-	}
-	return 0, 0, false
+	s.leg.Request("INFO", digits.Relay, digits.Write(event, length))
 }

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/sipgw"
 )
 
@@ -16,7 +17,7 @@ import (
 
 // follow has s hunt for whom a phone has forwarded the call to: the zero failure, with which hunt begins. Otherwise it returns the failure f
 // of the phone, or why its forwarding is not followed.
-func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f callFailure) callFailure {
+func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f refusal.Failure) refusal.Failure {
 	who := phone(c.cfg, by.iface, s.phones.identity)
 	if e.Code/100 != 3 || e.Local || !by.iface.RerouteAccept || who == nil {
 		return f
@@ -30,7 +31,7 @@ func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f callFailure) callF
 	diverted := c.origin.diverted.Forwarded(who, s.rang)
 	if slices.Contains(s.forwards, who.Name) || diverted.Times > maxDiversions {
 		c.log.Warn("call refused, it loops", "if", by.iface.ID())
-		return callFailure{code: 482, cause: 25, reason: "Loop Detected", text: "the call loops: the phones forward it to each other"}
+		return refusal.Failure{Code: 482, Cause: 25, Reason: "Loop Detected", Text: "the call loops: the phones forward it to each other"}
 	}
 	props := s.plan.Attempts[s.attempt].Call
 	props.CalledURI, props.CalledE164, props.CalledName = uri, number, ""
@@ -38,17 +39,17 @@ func (c *call) follow(s *hunting, by *side, e sipgw.Failed, f callFailure) callF
 	plan, _, err := c.m.Route(c.cfg, by.iface.ID(), props)
 	c.showRoute(plan)
 	if err != nil {
-		return unroutable(err)
+		return refusal.Unroutable(err)
 	}
 	n := hunting{plan: plan, urgent: s.urgent, forwards: append(s.forwards, who.Name), asked: disturb.Asked{From: by.iface, Call: &props}}
 	if !n.urgent {
 		c.urgency(&n, by.iface, number)
 	}
 	if err := c.channel(c.mayNeed(c.beyond(by), plan), n.urgent); err != nil {
-		return unlicensed(err)
+		return refusal.Unlicensed(err)
 	}
 	c.origin.diverted = diverted
 	*s = n
 	c.startHunt(s)
-	return callFailure{code: 480, cause: forwarded, reason: "Temporarily Unavailable", text: "it was forwarded to nobody"}
+	return refusal.Failure{Code: 480, Cause: refusal.Redirected, Reason: "Temporarily Unavailable", Text: "it was forwarded to nobody"}
 }

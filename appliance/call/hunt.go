@@ -10,6 +10,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -30,7 +31,7 @@ type hunting struct {
 }
 
 // hunt tries the destinations that follow a failure f. False, with the failure to report, means that no attempt is under way.
-func (c *call) hunt(s *hunting, f callFailure, invite func(*config.SIPInterface, *route.Attempt) error) (callFailure, bool) {
+func (c *call) hunt(s *hunting, f refusal.Failure, invite func(*config.SIPInterface, *route.Attempt) error) (refusal.Failure, bool) {
 	s.alive()
 	for {
 		n, why := s.attempt, status.ChosenPhone
@@ -45,7 +46,7 @@ func (c *call) hunt(s *hunting, f callFailure, invite func(*config.SIPInterface,
 		c.tellLamps() // that the one before is over
 		a := &s.plan.Attempts[n]
 		c.record.Begin(a.Interface, why, &a.Call)
-		if f = c.try(s, a, invite); f.code == 0 {
+		if f = c.try(s, a, invite); f.Code == 0 {
 			return f, true
 		}
 	}
@@ -69,19 +70,19 @@ func (s *hunting) decided() {
 }
 
 // following is the attempt to make after the present one has failed with f.
-func (s *hunting) following(f callFailure) (int, bool) {
+func (s *hunting) following(f refusal.Failure) (int, bool) {
 	switch n := s.attempt + 1; {
 	case n == 0 || s.urgent: // an emergency call tries every destination, whatever the one before said
 		return n, n < len(s.plan.Attempts)
-	case f.local:
+	case f.Local:
 		return s.plan.Next(s.attempt, route.NoAnswer)
 	default:
-		return s.plan.Next(s.attempt, f.cause)
+		return s.plan.Next(s.attempt, f.Cause)
 	}
 }
 
 // chosen is why the attempt at hand has its turn, after a failure f of the one before.
-func (c *call) chosen(s *hunting, f callFailure) status.Chosen {
+func (c *call) chosen(s *hunting, f refusal.Failure) status.Chosen {
 	switch {
 	case s.attempt == 0 && len(s.forwards) > 0:
 		return status.ChosenForwarded
@@ -91,60 +92,60 @@ func (c *call) chosen(s *hunting, f callFailure) status.Chosen {
 		return status.ChosenFirst
 	case s.urgent:
 		return status.ChosenEmergency
-	case f.local:
+	case f.Local:
 		return status.ChosenUnreached
 	}
 	return status.ChosenHunted
 }
 
 // try starts one attempt. The zero failure means that it is under way.
-func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) callFailure {
+func (c *call) try(s *hunting, a *route.Attempt, invite func(*config.SIPInterface, *route.Attempt) error) refusal.Failure {
 	_, i := a.Interface.In(c.cfg)
-	skipped := callFailure{local: true, code: 503, cause: 38, reason: "Service Unavailable"}
+	skipped := refusal.Failure{Local: true, Code: 503, Cause: 38, Reason: "Service Unavailable"}
 	if i == nil {
-		skipped.text = "interface " + a.Interface.String() + " does not exist"
-		c.record.Attempt(status.Skipped, skipped.text)
+		skipped.Text = "interface " + a.Interface.String() + " does not exist"
+		c.record.Attempt(status.Skipped, skipped.Text)
 		return skipped
 	}
-	if f := c.find(s, i, a); f.code != 0 {
-		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
-		c.record.Attempt(status.Skipped, f.text)
+	if f := c.find(s, i, a); f.Code != 0 {
+		c.log.Info("destination skipped", "if", a.Interface, "err", f.Text)
+		c.record.Attempt(status.Skipped, f.Text)
 		return f
 	}
-	if f := c.wanted(s, a); f.code != 0 {
-		c.log.Info("destination skipped", "if", a.Interface, "err", f.text)
-		c.record.Attempt(status.Declined, f.text)
+	if f := c.wanted(s, a); f.Code != 0 {
+		c.log.Info("destination skipped", "if", a.Interface, "err", f.Text)
+		c.record.Attempt(status.Declined, f.Text)
 		return f
 	}
 	if why := c.m.unavailable(i); why != "" && !s.urgent {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		skipped.text = "the peer of " + a.Interface.String() + " " + why
-		c.record.Attempt(status.Skipped, skipped.text)
+		skipped.Text = "the peer of " + a.Interface.String() + " " + why
+		c.record.Attempt(status.Skipped, skipped.Text)
 		return skipped
 	}
 	if why := c.m.Service.Spares(a.Interface); why != "" && !s.urgent && s == &c.hunting {
 		c.log.Info("destination skipped", "if", a.Interface, "err", why)
-		skipped.text = why
-		c.record.Attempt(status.Skipped, skipped.text)
+		skipped.Text = why
+		c.record.Attempt(status.Skipped, skipped.Text)
 		return skipped
 	}
 	if err := invite(i, a); err != nil {
 		c.log.Warn("destination not tried", "if", a.Interface, "err", err)
 		var e *sdp.Error
-		f := unlicensed(err)
+		f := refusal.Unlicensed(err)
 		if errors.As(err, &e) {
-			f = unusable(err)
+			f = refusal.Unusable(err)
 		}
-		f.local = true
-		c.record.Attempt(status.Skipped, f.text)
+		f.Local = true
+		c.record.Attempt(status.Skipped, f.Text)
 		return f
 	}
-	return callFailure{}
+	return refusal.Failure{}
 }
 
 // limitSilence gives up the attempt under way, which calls x, when its peer has sent nothing, not even 100, within the timeout of
 // the hunt group.
-func (c *call) limitSilence(s *hunting, x *side, next func(callFailure)) {
+func (c *call) limitSilence(s *hunting, x *side, next func(refusal.Failure)) {
 	d := s.plan.Attempts[s.attempt].Timeout
 	if d == 0 {
 		return
@@ -164,45 +165,19 @@ func (s *hunting) alive() {
 	s.noAnswer = nil
 }
 
-func (c *call) giveUpSilent(x *side, d time.Duration, next func(callFailure)) {
+func (c *call) giveUpSilent(x *side, d time.Duration, next func(refusal.Failure)) {
 	x.leg.Cancel()
 	x.leg = nil
-	f := callFailure{local: true, code: 503, cause: 41, reason: "Service Unavailable", text: "no answer within " + d.String()}
-	c.record.Attempt(status.Silent, f.text)
+	f := refusal.Failure{Local: true, Code: 503, Cause: 41, Reason: "Service Unavailable", Text: "no answer within " + d.String()}
+	c.record.Attempt(status.Silent, f.Text)
 	c.log.Warn("destination does not answer", "if", x.iface.ID())
 	next(f)
 }
 
-// rejection reads a final response. For 4xx and 6xx the status code decides; a Reason header only refines a 5xx. Teams says "busy on
-// busy" with 486 and cause 34 (teams.md A.29): a hunt on that cause would ring the callee three times.
-func (c *call) rejection(by *side, rang bool, e sipgw.Failed) callFailure {
-	// Its reason phrase stays here: it is text of one side and may name things there.
-	f := callFailure{code: e.Code, text: e.Text, retry: e.RetryAfter, cause: route.CauseFromSIP(e.Code)}
-	if e.Code >= 500 && e.Code < 600 && e.Cause != 0 {
-		f.cause = e.Cause
-	}
-	if e.Local {
-		// DNS, TCP, TLS or a peer that is gone: the next destination at once.
-		f.local, f.cause, f.reason = true, 38, "Service Unavailable"
-		if f.code < 500 || f.code >= 600 {
-			f.code = 503
-		}
-		if e.Err != nil {
-			f.text = e.Err.Error()
-		}
-	}
-	switch {
-	case rang && (e.Local || e.Code == 408 || e.Code == 503 || e.Code == 504):
-		// It has rung. 408, 503 and 504 would make Teams try its next trunk, and the phone ring again.
-		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 19
-	case e.Code == 401 || e.Code == 407:
-		// The caller cannot answer a challenge that was meant for our account.
-		f.code, f.reason = 503, "Service Unavailable"
-	case e.Code >= 300 && e.Code < 400:
-		f.code, f.reason, f.cause = 480, "Temporarily Unavailable", 23
-	}
+// rejection reads a final response of the peer of a side.
+func (c *call) rejection(by *side, rang bool, e sipgw.Failed) refusal.Failure {
 	c.record.Rejected(by.iface, e)
-	return f
+	return refusal.Of(e, rang)
 }
 
 // An emergency call (`emergency-number`) is never refused by a rule of the box: neither by licenses, nor by the rate of calls

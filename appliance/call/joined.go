@@ -3,7 +3,9 @@ package call
 import (
 	"errors"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/media"
+	"viaduct/appliance/mediaterms"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -23,8 +25,8 @@ type joined struct {
 // between the two calls has the codecs that the callee here has agreed.
 func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	t := c.transfer
-	if t.state == targetCalled {
-		c.becomeTarget(t, callsJoined)
+	if t.state == callstate.TargetCalled {
+		c.becomeTarget(t, callstate.CallsJoined)
 	}
 	y := c.beyond(t.x)
 	if t.x.hop != nil || t.x.Choice() == nil || y.Choice() == nil {
@@ -81,7 +83,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, who string, agreed *sdp.Cho
 // connectCalls connects side x with the ports of another call. The box ends both legs of the peer that asked for it, see farewell.
 func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
-	if err := c.media.Set(x.which, plain(ports, agreed)); err != nil {
+	if err := c.media.Set(x.which, mediaterms.Plain(ports, agreed)); err != nil {
 		return err
 	}
 	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
@@ -106,8 +108,8 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 	case gone && err == nil:
 		other.Post(func() { other.hangUp(nil, "", status.ByTransfer) })
 	case gone:
-	case errors.As(err, &e) && t.state == callsJoined: // then this side may be able to change
-		c.becomeTarget(t, callsJoinedAgain)
+	case errors.As(err, &e) && t.state == callstate.CallsJoined: // then this side may be able to change
+		c.becomeTarget(t, callstate.CallsJoinedAgain)
 		c.alignCodec(c.beyond(t.x), e.choice, func(ok bool) {
 			switch {
 			case c.transfer != t:

@@ -8,13 +8,6 @@ import (
 
 // A call takes one session. It takes one channel while one of its sides has SRTP, or may get it.
 
-const resourcesUnavailable = 47 // Q.850
-
-// unlicensed is 503, so that Teams tries its next trunk (teams.md A.37).
-func unlicensed(err error) callFailure {
-	return callFailure{code: 503, reason: "Service Unavailable", cause: resourcesUnavailable, text: err.Error()}
-}
-
 // license takes all that the call may need before its destination is known, or nothing. An emergency call is not refused.
 func (c *call) license() error {
 	share, err := c.m.Licenses.Acquire(1, c.mayNeed(&c.a, c.plan))

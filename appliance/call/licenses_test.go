@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/license"
 	"viaduct/appliance/mailbox"
@@ -13,8 +14,8 @@ import (
 // A call may end between the moment in which it is given a license and the one in which it hears of that.
 func TestALicenseThatComesTooLateIsGivenBack(t *testing.T) {
 	for name, ends := range map[string]func(*call){
-		"the call has ended":         func(c *call) { c.state = Ended },
-		"its goroutine has, as well": func(c *call) { c.state = Ended; c.box.End(); c.box.Run() },
+		"the call has ended":         func(c *call) { c.state = callstate.Ended },
+		"its goroutine has, as well": func(c *call) { c.state = callstate.Ended; c.box.End(); c.box.Run() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			licenses := license.New()
@@ -22,7 +23,7 @@ func TestALicenseThatComesTooLateIsGivenBack(t *testing.T) {
 			if _, err := licenses.Acquire(4, 0); err != nil {
 				t.Fatal(err)
 			}
-			c := &call{m: New(Options{Licenses: licenses}), log: slog.New(slog.DiscardHandler), box: mailbox.New(), share: license.None, cfg: &config.Config{}}
+			c := &call{m: New(Options{Licenses: licenses}), log: slog.New(slog.DiscardHandler), box: mailbox.New(), lease: lease{share: license.None}, cfg: &config.Config{}}
 			c.a.profile, c.plan = &config.VoIPProfile{}, &route.Plan{}
 			if !c.leased() {
 				t.Fatal("it does not wait")

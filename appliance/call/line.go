@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/party"
@@ -18,6 +19,12 @@ type lamp struct {
 	leg                *sipgw.Leg
 	location, identity string
 	last               dialoginfo.Dialog
+}
+
+// lamps are those of a call.
+type lamps struct {
+	list []lamp
+	lit  int // how many there were
 }
 
 // line says whose phone is on a side.
@@ -36,7 +43,7 @@ func (c *call) tellLamps() {
 		next = &c.transfer.next
 	}
 	sides := [...]*side{&c.a, &c.b, next}
-	c.lamps = slices.DeleteFunc(c.lamps, func(l lamp) bool {
+	c.lamps.list = slices.DeleteFunc(c.lamps.list, func(l lamp) bool {
 		gone := c.ended() || !slices.ContainsFunc(sides[:], func(s *side) bool { return s != nil && s.leg == l.leg })
 		if gone {
 			l.last.State = dialoginfo.Terminated
@@ -60,17 +67,17 @@ func (c *call) tellLamp(s *side) {
 	case !c.rings(s) || dialog.ToTag == "":
 		return
 	}
-	n := slices.IndexFunc(c.lamps, func(l lamp) bool { return l.leg == s.leg })
+	n := slices.IndexFunc(c.lamps.list, func(l lamp) bool { return l.leg == s.leg })
 	if n < 0 {
-		n = len(c.lamps)
-		c.lit++
-		d := dialoginfo.Dialog{ID: c.id + "-" + strconv.Itoa(c.lit), CallID: dialog.CallID, Direction: dialoginfo.Recipient, Remote: c.shown(s)}
+		n = len(c.lamps.list)
+		c.lamps.lit++
+		d := dialoginfo.Dialog{ID: c.id + "-" + strconv.Itoa(c.lamps.lit), CallID: dialog.CallID, Direction: dialoginfo.Recipient, Remote: c.shown(s)}
 		if s.line.began {
 			d.Direction = dialoginfo.Initiator
 		}
-		c.lamps = append(c.lamps, lamp{leg: s.leg, location: s.iface.Phones.Name, identity: s.line.identity, last: d})
+		c.lamps.list = append(c.lamps.list, lamp{leg: s.leg, location: s.iface.Phones.Name, identity: s.line.identity, last: d})
 	}
-	l := &c.lamps[n]
+	l := &c.lamps.list[n]
 	if l.last.State == state && l.last.LocalTag == dialog.ToTag {
 		return
 	}
@@ -82,7 +89,7 @@ func (c *call) tellLamp(s *side) {
 func (c *call) rings(s *side) bool {
 	switch {
 	case s == &c.a:
-		return c.state != Routing
+		return c.state != callstate.Routing
 	case s == &c.b:
 		return c.rang
 	}

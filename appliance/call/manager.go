@@ -14,7 +14,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/disturb"
-	"viaduct/appliance/insistent"
+	"viaduct/appliance/giveway"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
 	"viaduct/appliance/route"
@@ -104,13 +104,13 @@ type Manager struct {
 	Options
 	log   *slog.Logger
 	guard *disturb.Guard
+	room  giveway.Room
 
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
 	cycles   map[route.Group]int // calls that a cyclic hunt group has started
 	rounds   map[loopKey]int     // unanswered calls of each caller to each number, see origin.go
-	insist   insistent.Sources   // that find no room
 	group    sync.WaitGroup      // every call
 }
 
@@ -152,6 +152,7 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 	m.calls[c.id] = c
 	m.group.Add(1)
 	m.mu.Unlock()
+	m.room.Enter(c.id, in.Request.Source.Addr())
 
 	in.Leg.Take(c)
 	c.Post(func() { c.begin(in) })
@@ -161,6 +162,7 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 		m.mu.Lock()
 		delete(m.calls, c.id)
 		m.mu.Unlock()
+		m.room.Leave(c.id)
 		c.forget()
 	}()
 }

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/negotiation"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -79,9 +80,9 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 		body, err = c.reanswer(x, offer)
 	}
 	if err != nil {
-		f := unusable(err)
+		f := refusal.Unusable(err)
 		c.log.Warn("offer refused", "leg", x.which.String(), "err", err)
-		x.leg.Respond(e.ID, f.code, f.reason, nil, warning(f)...)
+		x.leg.Respond(e.ID, f.Code, f.Reason, nil, f.Headers()...)
 		return
 	}
 	x.Remember(e.Body)
@@ -92,7 +93,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 // passHold tells y what x has just said about hold.
 func (c *call) passHold(x, y *side) {
 	x.TakeHold()
-	if t := c.transfer; t != nil && t.state.heard() && x == t.x {
+	if t := c.transfer; t != nil && t.state.Heard() && x == t.x {
 		return // y hears the new peer
 	}
 	if !c.holdBeyond(y, x.PeerHolds()) {
@@ -120,7 +121,7 @@ func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
 		if x.Choice() == nil {
 			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
-			c.hangUp(nil, q850Cause(88), status.ByBox)
+			c.hangUp(nil, refusal.Q850(88), status.ByBox)
 		}
 		return
 	}
@@ -175,7 +176,7 @@ func holdDirection(held bool, method config.HoldMethod) sdp.Direction {
 
 // toward is the direction of our next description for x. It says hold while the peer beyond holds the call.
 func (c *call) toward(x *side) sdp.Direction {
-	if t := c.transfer; t != nil && t.state.heard() && x != t.x {
+	if t := c.transfer; t != nil && t.state.Heard() && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
 	return holdDirection(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)

@@ -17,6 +17,7 @@ type origin struct {
 	hops     int // times that it has passed through this box, see sipgw.Incoming
 	location party.Location
 	diverted party.Diverted
+	loop     *loopKey // that it is counted in; nil: none
 }
 
 const (
@@ -59,19 +60,19 @@ func (c *call) looping(in *sipgw.Incoming) bool {
 		return true
 	}
 	c.m.rounds[r]++
-	c.loop = &r
+	c.origin.loop = &r
 	return false
 }
 
 // endRound removes the call from that count: it was answered, or has ended.
 func (c *call) endRound() {
-	if c.loop == nil {
+	if c.origin.loop == nil {
 		return
 	}
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
-	if c.m.rounds[*c.loop]--; c.m.rounds[*c.loop] == 0 {
-		delete(c.m.rounds, *c.loop)
+	if c.m.rounds[*c.origin.loop]--; c.m.rounds[*c.origin.loop] == 0 {
+		delete(c.m.rounds, *c.origin.loop)
 	}
-	c.loop = nil
+	c.origin.loop = nil
 }

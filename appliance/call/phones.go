@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -25,9 +26,9 @@ type ringing struct {
 
 // waits reports whether there is a phone to try after one that has failed. Who declines the call declines it for all, and so does who
 // forwards it (RFC 3261 16.7).
-func (r *ringing) waits(f callFailure) bool {
+func (r *ringing) waits(f refusal.Failure) bool {
 	r.stop()
-	return len(r.later) > 0 && f.code/100 != 6 && f.cause != forwarded
+	return len(r.later) > 0 && f.Code/100 != 6 && f.Cause != refusal.Redirected
 }
 
 // stop ends the turn of the phone that rings.
@@ -36,11 +37,8 @@ func (r *ringing) stop() {
 	r.turn = nil
 }
 
-// forwarded is the cause of a 3xx: redirection to new destination.
-const forwarded = 23
-
 // find finds out which phones an attempt calls now. The zero failure: some, or it calls a peer of another kind.
-func (c *call) find(s *hunting, i *config.SIPInterface, a *route.Attempt) (f callFailure) {
+func (c *call) find(s *hunting, i *config.SIPInterface, a *route.Attempt) (f refusal.Failure) {
 	if i.Phones.IsZero() {
 		return f
 	}
@@ -57,23 +55,23 @@ func (c *call) find(s *hunting, i *config.SIPInterface, a *route.Attempt) (f cal
 }
 
 // phonesOf are the phones that an attempt is for.
-func (m *Manager) phonesOf(i *config.SIPInterface, a *route.Attempt) ([]siptransport.PhoneTarget, string, callFailure) {
+func (m *Manager) phonesOf(i *config.SIPInterface, a *route.Attempt) ([]siptransport.PhoneTarget, string, refusal.Failure) {
 	user := party.Called(a)
 	if m.Phones == nil {
-		return nil, "", callFailure{local: true, code: 480, cause: 20, reason: "Temporarily Unavailable", text: "no phone can register"}
+		return nil, "", refusal.Failure{Local: true, Code: 480, Cause: 20, Reason: "Temporarily Unavailable", Text: "no phone can register"}
 	}
 	switch targets, identity, known := m.Phones.Targets(i.ID(), user); {
 	case !known:
-		return nil, "", callFailure{local: true, code: 404, cause: 1, reason: "Not Found", text: i.Phones.Name + " has no identity " + strconv.Quote(user)}
+		return nil, "", refusal.Failure{Local: true, Code: 404, Cause: 1, Reason: "Not Found", Text: i.Phones.Name + " has no identity " + strconv.Quote(user)}
 	case len(targets) == 0:
-		return nil, identity, callFailure{local: true, code: 480, cause: 20, reason: "Temporarily Unavailable", text: "no phone has registered as " + identity}
+		return nil, identity, refusal.Failure{Local: true, Code: 480, Cause: 20, Reason: "Temporarily Unavailable", Text: "no phone has registered as " + identity}
 	default:
-		return targets, identity, callFailure{}
+		return targets, identity, refusal.Failure{}
 	}
 }
 
 // limitRinging ends the turn of a phone that does not answer, where they ring one after the other.
-func (c *call) limitRinging(s *hunting, x *side, next func(callFailure)) {
+func (c *call) limitRinging(s *hunting, x *side, next func(refusal.Failure)) {
 	a := &s.plan.Attempts[s.attempt]
 	if a.Phones == nil || !a.Phones.OneByOne() {
 		return
@@ -83,10 +81,10 @@ func (c *call) limitRinging(s *hunting, x *side, next func(callFailure)) {
 		if c.ended() || s.phones.turn != t {
 			return
 		}
-		x.leg.Cancel(reasonHeader(q850Cause(19))...)
+		x.leg.Cancel(refusal.Header(refusal.Q850(19))...)
 		x.leg = nil
-		f := callFailure{code: 480, cause: 19, reason: "Temporarily Unavailable", text: "no answer within " + a.Phones.Timeout.String()}
-		c.record.Attempt(status.Cancelled, f.text)
+		f := refusal.Failure{Code: 480, Cause: 19, Reason: "Temporarily Unavailable", Text: "no answer within " + a.Phones.Timeout.String()}
+		c.record.Attempt(status.Cancelled, f.Text)
 		next(f)
 	})
 	s.phones.turn = t

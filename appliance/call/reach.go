@@ -1,12 +1,10 @@
 package call
 
 import (
-	"fmt"
 	"net/netip"
 
 	"viaduct/appliance/reach"
 	"viaduct/appliance/sdp"
-	"viaduct/appliance/sipmsg"
 )
 
 // reach is the rule for where the media of a side may go.
@@ -33,11 +31,3 @@ func (c *call) described(s *side, contentType string, body []byte, offer bool) (
 
 // admit is the same rule for sources that the relay learns.
 func (c *call) admit(s *side) func(netip.AddrPort) bool { return c.reach(s).Admits }
-
-// warning is the Warning header of a failure (RFC 3261 20.43).
-func warning(f callFailure) []sipmsg.Header {
-	if f.warning == 0 {
-		return nil
-	}
-	return []sipmsg.Header{{Name: "Warning", Value: fmt.Sprintf("%d sbc %q", f.warning, f.text)}}
-}

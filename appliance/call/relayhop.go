@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"viaduct/appliance/media"
-	"viaduct/appliance/sdp"
+	"viaduct/appliance/mediaterms"
 )
 
 // relayHop is a second media session behind a side whose new peer is reached from another address of the box. The ports of the other
@@ -61,21 +61,10 @@ func (c *call) relay(s *side) (MediaSession, media.Side) {
 
 // connect joins the hop with the call's own session once the codec is known.
 func (b *relayHop) connect(c *call, s *side) error {
-	if err := b.session.Set(media.A, plain(b.outer, s.Choice())); err != nil {
+	if err := b.session.Set(media.A, mediaterms.Plain(b.outer, s.Choice())); err != nil {
 		return err
 	}
-	return c.media.Set(s.which, plain(b.inner, s.Choice()))
-}
-
-// plain describes RTP between ports of our own.
-func plain(to media.Ports, ch *sdp.Choice) media.Params {
-	p := formatsOf(ch)
-	p.Remote, p.RemoteRTCP, p.Mux = to.RTP, to.RTCP, to.RTP == to.RTCP
-	p.Send, p.Receive = true, true
-	for _, c := range ch.Spares() {
-		p.Spare = append(p.Spare, format(c, c.PT))
-	}
-	return p
+	return c.media.Set(s.which, mediaterms.Plain(b.inner, s.Choice()))
 }
 
 // fromHop handles events of a hop. Voice and silence of its peer show at the call's own session, too.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"viaduct/appliance/media"
+	"viaduct/appliance/mediaterms"
 	"viaduct/appliance/sdp"
 )
 
@@ -51,7 +52,7 @@ func TestTwoSessionsAreConnected(t *testing.T) {
 		side media.Side
 		to   media.Ports
 	}{{one, media.A, nearAt}, {one, media.B, inner}, {two, media.A, outer}, {two, media.B, farAt}} {
-		if err := x.s.Set(x.side, plain(x.to, choice)); err != nil {
+		if err := x.s.Set(x.side, mediaterms.Plain(x.to, choice)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package call
 
 import (
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/status"
@@ -40,28 +41,28 @@ func (c *call) replace(in *sipgw.Incoming) {
 		return
 	}
 	n := c.inPlaceOf(x, in)
-	refuse := func(f callFailure) {
-		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.code, "err", f.text)
+	refuse := func(f refusal.Failure) {
+		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.Code, "err", f.Text)
 		n.releasePorts(x)
 		c.releaseChannel()
-		in.Leg.Reject(f.code, f.reason, append(cause(f), warning(f)...)...)
+		in.Leg.Reject(f.Code, f.Reason, f.Headers()...)
 	}
 	offer, err := c.described(&n, in.Request.ContentType, in.Request.Body, true)
 	if err != nil {
-		refuse(unusable(err))
+		refuse(refusal.Unusable(err))
 		return
 	}
 	n.TakeOffer(offer)
 	if err := c.channel(channelsOf(&n), c.urgent); err != nil {
-		refuse(unlicensed(err))
+		refuse(refusal.Unlicensed(err))
 		return
 	}
 	if err := c.takePorts(&n, x); err != nil {
-		refuse(unlicensed(err))
+		refuse(refusal.Unlicensed(err))
 		return
 	}
 	if err := c.describe(&n, y); err != nil {
-		refuse(unusable(err))
+		refuse(refusal.Unusable(err))
 		return
 	}
 	c.coming = in.Leg
@@ -74,7 +75,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		}
 		c.coming = nil
 		if !ok || x.leg != in.Replaces {
-			refuse(callFailure{code: 488, reason: "Not Acceptable Here", text: "no codec in common with the other side"})
+			refuse(refusal.Failure{Code: 488, Reason: "Not Acceptable Here", Text: "no codec in common with the other side"})
 			return
 		}
 		n.Remember(in.Request.Body)
@@ -115,11 +116,11 @@ func (c *call) replaced(x *side, n side) {
 	if !established { // a pickup: the caller is connected now
 		c.alive()
 		stop(c.early)
-		old.Cancel(reasonHeader(`SIP;cause=200;text="Call completed elsewhere"`)...)
+		old.Cancel(refusal.Header(refusal.CompletedElsewhere)...)
 		if err := c.answerCaller(); err != nil {
-			x.leg.Bye(reasonHeader(q850Cause(88))...)
+			x.leg.Bye(refusal.Header(refusal.Q850(88))...)
 			x.leg = nil
-			c.hangUp(nil, q850Cause(88), status.ByBox)
+			c.hangUp(nil, refusal.Q850(88), status.ByBox)
 		}
 		return
 	}

@@ -3,14 +3,13 @@ package call
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/media"
+	"viaduct/appliance/mediaterms"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
-	"viaduct/appliance/srtp"
 )
 
 // side is one leg of a call with its descriptions and media.
@@ -58,7 +57,7 @@ func (c *call) open(s *side) error {
 		return fmt.Errorf("interface %s has no local address", s.iface.Name)
 	}
 	s.addr = bind
-	options := media.PortOptions{Addr: bind, TOS: trafficClass(s.iface.VoIP.In(c.cfg))}
+	options := media.PortOptions{Addr: bind, TOS: mediaterms.TrafficClass(s.iface.VoIP.In(c.cfg))}
 	if gw := s.iface.Gateway.In(c.cfg); gw != nil {
 		for _, g := range gw.Interfaces {
 			if c.cfg.Address(g.Bind) != bind {
@@ -89,17 +88,6 @@ func (c *call) localAddr(s *side) netip.Addr {
 		}
 	}
 	return c.m.SIP.LocalAddr(s.iface.ID())
-}
-
-// trafficClass is the octet that marks a profile's packets, as the relay takes it. Negative: none.
-func trafficClass(p *config.VoIPProfile) int {
-	switch {
-	case p == nil:
-		return 0 // the relay's own choice
-	case p.DSCP == 0:
-		return -1
-	}
-	return p.DSCP << 2
 }
 
 // answer answers the offer of x with the codec that y uses, and sets x's media. An answer that was sent is repeated.
@@ -165,7 +153,7 @@ func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err 
 // apply sets the media of a side as agreed. During a transfer its ports may already serve the new peer.
 func (c *call) apply(s *side) error {
 	c.noteHold()
-	if t := c.transfer; t != nil && t.state.heard() && s == t.x {
+	if t := c.transfer; t != nil && t.state.Heard() && s == t.x {
 		return nil
 	}
 	if err := c.set(s, s.Choice(), s.Choice().Direction); err != nil {
@@ -177,54 +165,11 @@ func (c *call) apply(s *side) error {
 
 // set sets the media of a side, with a direction of its own.
 func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
-	p := formatsOf(ch)
-	p.Remote, p.RemoteRTCP, p.Mux = ch.Addr, ch.RTCPAddr, ch.Mux
-	p.LocalKey, p.RemoteKey = key(ch.Local), key(ch.Remote)
-	p.Send, p.Receive = d.CanSend(), d.CanReceive()
-	p.Received = &media.PayloadTypes{Audio: ch.RxAudio, DTMF: ch.RxDTMF, CN: ch.RxCN}
-	for _, f := range ch.Spare {
-		p.Spare = append(p.Spare, format(f.Codec, f.Rx))
-	}
-	p.Claimed = ch.Claimed
-	p.Ptime = time.Duration(ch.PacketTime(s.profile)) * time.Millisecond
-	p.Suppress = ch.CN != nil // agreed only when the profile says silence-suppression
-	p.Latch, p.Admit = media.LatchHost, c.admit(s)
-	if p.LocalKey != nil && s.profile.SRTPKeyLifetime > 0 {
-		p.LocalKey.Lifetime = ch.Local.Lifetime
-	}
+	p := mediaterms.Of(ch, d, s.profile)
+	p.Admit = c.admit(s)
 	session, which := c.relay(s)
 	if err := session.Set(which, p); err != nil || s.hop == nil {
 		return err
 	}
 	return s.hop.connect(c, s)
-}
-
-func key(k *sdp.Crypto) *srtp.Key {
-	if k == nil {
-		return nil
-	}
-	return &srtp.Key{Suite: k.Suite, Master: k.Key, MKI: k.MKI}
-}
-
-// name is a codec's name for the relay, which tells codecs apart by it.
-func name(c sdp.Codec) string { return fmt.Sprintf("%s/%d/%d", c.Name, c.Rate, max(c.Channels, 1)) }
-
-// formatsOf are the formats of a choice that a peer wants to receive, for the relay.
-func formatsOf(ch *sdp.Choice) media.Params {
-	return media.Params{
-		AudioPT: ch.Codec.PT, DTMFPT: pt(ch.DTMF), CNPT: pt(ch.CN), Rate: ch.Codec.Rate, Codec: name(ch.Codec), Voice: ch.Codec.Voice(),
-		Loss: ch.Codec.Loss(),
-	}
-}
-
-// format is a further codec of a peer, which sends it under the number received.
-func format(c sdp.Codec, received uint8) media.Format {
-	return media.Format{Received: received, Wanted: c.PT, Codec: name(c), Voice: c.Voice()}
-}
-
-func pt(c *sdp.Codec) uint8 {
-	if c == nil {
-		return media.NoPT
-	}
-	return c.PT
 }

@@ -2,113 +2,27 @@ package call
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/media"
 )
 
-// reachable are all states that a diagram leads to from a first one.
-func reachable[S comparable](first S, next func(S) []S) []S {
-	found := []S{first}
-	for i := 0; i < len(found); i++ {
-		for _, n := range next(found[i]) {
-			if !slices.Contains(found, n) {
-				found = append(found, n)
-			}
-		}
-	}
-	return found
-}
-
-func TestStateDiagram(t *testing.T) {
-	if n := len(reachable(Routing, func(s State) []State { return states[s].next })); n != len(states) {
-		t.Errorf("%d of %d states can be reached", n, len(states))
-	}
-	names := map[string]bool{}
-	for s := range State(len(states)) {
-		i := states[s]
-		if names[s.String()] || s.String() == "" || s.Explain() == "" {
-			t.Errorf("state %d has no name or meaning of its own: %q %q", s, s, s.Explain())
-		}
-		names[s.String()] = true
-		if s != Ended && !slices.Contains(i.next, Ended) {
-			t.Errorf("%s cannot end", s)
-		}
-		if i.callee && !i.caller {
-			t.Errorf("%s: a call whose callee alone is answered", s)
-		}
-		for _, to := range i.next {
-			if to == Ended {
-				continue
-			}
-			if n := states[to]; i.caller && !n.caller || i.callee && !n.callee || n.stage < i.stage {
-				t.Errorf("an answer is taken back from %s to %s", s, to)
-			}
-		}
-		text, err := json.Marshal(s)
-		var back State
-		if err != nil || json.Unmarshal(text, &back) != nil || back != s {
-			t.Errorf("%s is written %s and read %s, %v", s, text, back, err)
-		}
-	}
-	var s State
-	if json.Unmarshal([]byte(`"flying"`), &s) == nil {
-		t.Error("a state that does not exist was read")
-	}
-	if len(states[Ended].next) != 0 {
-		t.Error("there is something after the end")
-	}
-}
-
-func TestTransferDiagram(t *testing.T) {
-	if n := len(reachable(targetCalled, func(s target) []target { return targets[s].next })); n != len(targets) {
-		t.Errorf("%d of %d states can be reached", n, len(targets))
-	}
-	for s, i := range targets {
-		for _, to := range i.next {
-			if target(s).heard() && !to.heard() {
-				t.Errorf("the transferee is turned back to who is about to leave: %s to %s", target(s), to)
-			}
-		}
-	}
-}
-
-// The diagram in the docs is that of the code.
-func TestStateDiagramInTheDocs(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("| state | what it means | next |\n|---|---|---|\n")
-	for s := range State(len(states)) {
-		var next []string
-		for _, n := range states[s].next {
-			next = append(next, n.String())
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", s, s.Explain(), strings.Join(next, ", "))
-	}
-	docs, err := os.ReadFile("../../docs/architecture.md")
-	if err != nil || !strings.Contains(string(docs), b.String()) {
-		t.Errorf("docs/architecture.md should hold, %v:\n%s", err, b.String())
-	}
-}
-
 func TestImpossibleSteps(t *testing.T) {
-	for from := range State(len(states)) {
-		for to := range State(len(states)) {
+	for from := range callstate.Ended + 1 {
+		for to := range callstate.Ended + 1 {
 			var log bytes.Buffer
 			c := &call{m: New(Options{}), state: from, log: slog.New(slog.NewTextHandler(&log, nil))}
 			c.become(to)
-			if possible := slices.Contains(states[from].next, to); possible == strings.Contains(log.String(), impossible) {
+			if possible := from.May(to); possible == strings.Contains(log.String(), impossible) {
 				t.Errorf("%s to %s, possible: %v, the log: %s", from, to, possible, &log)
 			}
-			if from == Ended && c.state != Ended {
+			if from == callstate.Ended && c.state != callstate.Ended {
 				t.Errorf("a call that had ended is %s", c.state)
 			}
-			if a, b := c.up(&side{which: media.A}), c.up(&side{which: media.B}); from != Ended && (a != states[to].caller || b != states[to].callee) {
+			if a, b := c.up(&side{which: media.A}), c.up(&side{which: media.B}); from != callstate.Ended && (a != to.Caller() || b != to.Callee()) {
 				t.Errorf("%s: caller up %v, callee up %v", c.state, a, b)
 			}
 		}

@@ -124,7 +124,7 @@ func measure(list []snapshot) {
 // snapshot describes the call without the figures of its media: measure asks for those of all calls at once.
 func (c *call) snapshot() snapshot {
 	x := snapshot{Call: status.Call{
-		ID: c.id, State: states[c.state].shown, Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called), Name: printable.Text(c.record.Asked.CallingName),
+		ID: c.id, State: c.state.Shown(), Calling: printable.Text(c.record.Calling), Called: printable.Text(c.record.Called), Name: printable.Text(c.record.Asked.CallingName),
 		Started: c.record.Started, Connected: c.record.Connected,
 	}}
 	x.course = c.record.Course()

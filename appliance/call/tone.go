@@ -3,6 +3,7 @@ package call
 import (
 	"slices"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -19,8 +20,8 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 	}
 	c.record.Rings()
 	t.rang = true
-	if t.state == targetCalled {
-		c.becomeTarget(t, targetAlerted)
+	if t.state == callstate.TargetCalled {
+		c.becomeTarget(t, callstate.TargetAlerted)
 	}
 	described, _ := c.answered(&t.next, e.ContentType, e.Body)
 	switch {
@@ -36,10 +37,10 @@ func (c *call) targetProgress(t *transfer, e sipgw.Progress) {
 
 // hearTarget turns the transferee to the new peer: it hears nothing more of the old one, and a hold of the old one ends.
 func (c *call) hearTarget(t *transfer) {
-	if t.state.heard() {
+	if t.state.Heard() {
 		return
 	}
-	c.becomeTarget(t, targetHeard)
+	c.becomeTarget(t, callstate.TargetHeard)
 	if x := t.x; t.next.Choice() == nil && x.Choice() != nil {
 		if err := c.set(x, x.Choice(), sdp.Inactive); err != nil {
 			c.log.Warn("media not set", "leg", x.which.String(), "err", err)
@@ -50,7 +51,7 @@ func (c *call) hearTarget(t *transfer) {
 
 // playTone plays the ringing tone to the transferee unless a voice has come.
 func (c *call) playTone(t *transfer) {
-	if c.ended() || c.transfer != t || t.state != targetHeard {
+	if c.ended() || c.transfer != t || t.state != callstate.TargetHeard {
 		return
 	}
 	session, which := c.relay(c.beyond(t.x))
@@ -58,21 +59,21 @@ func (c *call) playTone(t *transfer) {
 		c.log.Info("no ringing tone", "leg", which.String(), "err", err)
 		return
 	}
-	c.becomeTarget(t, targetRinging)
+	c.becomeTarget(t, callstate.TargetRinging)
 }
 
 // resumeTone plays the tone again to a transferee that was on hold. The relay had ended it, because it could not be heard.
 func (c *call) resumeTone(s *side) {
-	if t := c.transfer; t != nil && t.state == targetRinging && s == c.beyond(t.x) {
-		c.becomeTarget(t, targetHeard)
+	if t := c.transfer; t != nil && t.state == callstate.TargetRinging && s == c.beyond(t.x) {
+		c.becomeTarget(t, callstate.TargetHeard)
 		c.playTone(t)
 	}
 }
 
 // targetSpeaks is the first voice of the new peer, at which the relay ends our tone.
 func (c *call) targetSpeaks(t *transfer) {
-	if t.next.Choice() != nil && (t.state == targetHeard || t.state == targetRinging) {
-		c.becomeTarget(t, targetSpeaking)
+	if t.next.Choice() != nil && (t.state == callstate.TargetHeard || t.state == callstate.TargetRinging) {
+		c.becomeTarget(t, callstate.TargetSpeaking)
 	}
 }
 
@@ -81,7 +82,7 @@ func (c *call) stopTone(t *transfer) {
 	t.hunting.alive()
 	t.phones.stop()
 	stop(t.wait)
-	if t.state == targetRinging {
+	if t.state == callstate.TargetRinging {
 		session, which := c.relay(c.beyond(t.x))
 		session.Ring(which, false)
 	}
@@ -101,7 +102,7 @@ func (c *call) ringback() bool {
 		c.log.Warn("no ringing tone", "leg", c.a.which.String(), "err", err)
 		return false
 	}
-	c.become(EarlyMedia)
+	c.become(callstate.EarlyMedia)
 	c.a.leg.Provisional(183, "Session Progress", body)
 	return true
 }

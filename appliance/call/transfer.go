@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sdp"
 	"viaduct/appliance/sipgw"
@@ -30,7 +32,7 @@ import (
 // same ports, and the old leg is ended. If no peer answers, everything is as before.
 type transfer struct {
 	hunting
-	state target
+	state callstate.Target
 	x     *side
 	by    *sipgw.Leg // the peer that asked; NOTIFY tells it the result
 	event string     // value of the Event header
@@ -87,11 +89,11 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	}
 	if err := c.aim(t); err != nil {
 		c.log.Warn("transfer failed", "if", x.iface.ID(), "to", t.uri, "err", err)
-		c.transferFailed(unroutable(err).code)
+		c.transferFailed(refusal.Unroutable(err).Code)
 		return
 	}
 	c.startHunt(&t.hunting)
-	c.nextTarget(callFailure{code: 503})
+	c.nextTarget(refusal.Failure{Code: 503})
 }
 
 // aim finds the destinations of a transfer.
@@ -205,12 +207,12 @@ func (c *call) isOurHost(i *config.SIPInterface, host string) bool {
 }
 
 // nextTarget tries the destination that follows a failure f. When there is none, the transfer ends.
-func (c *call) nextTarget(f callFailure) {
+func (c *call) nextTarget(f refusal.Failure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
 	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
-		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.code, "err", f.text)
-		c.transferFailed(f.code)
+		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.Code, "err", f.Text)
+		c.transferFailed(f.Code)
 	}
 }
 
@@ -296,7 +298,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		}
 		c.alignCodec(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
-		f := c.follow(&t.hunting, &t.next, e, c.rejection(&t.next, t.state != targetCalled, e))
+		f := c.follow(&t.hunting, &t.next, e, c.rejection(&t.next, t.state != callstate.TargetCalled, e))
 		t.next.leg = nil
 		c.nextTarget(f)
 	case sipgw.Ended: // while the transferee changes its codec
@@ -361,7 +363,7 @@ func (c *call) transferFailed(code int) {
 	c.transfer = nil
 	t.notify(code)
 	if t.next.leg != nil {
-		t.next.leg.Bye(reasonHeader(q850Cause(88))...)
+		t.next.leg.Bye(refusal.Header(refusal.Q850(88))...)
 	}
 	t.next.releasePorts(t.x)
 	if t.x.leg == nil {
@@ -376,7 +378,7 @@ func (c *call) transferFailed(code int) {
 	}
 	y := c.beyond(t.x)
 	c.alignSides(y)
-	if t.state.heard() {
+	if t.state.Heard() {
 		c.hold(y, holdDirection(t.x.PeerHolds(), y.iface.HoldMethod))
 	}
 }

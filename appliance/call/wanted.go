@@ -5,42 +5,34 @@ import (
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/forecast"
 	"viaduct/appliance/media"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
-	"viaduct/appliance/sipmsg"
 	"viaduct/appliance/status"
 )
 
 // wanted finds out for which Teams user an attempt is, and whether he wants to be rung: the zero failure. An emergency call does not ask.
-func (c *call) wanted(s *hunting, a *route.Attempt) callFailure {
+func (c *call) wanted(s *hunting, a *route.Attempt) refusal.Failure {
 	s.whom = c.m.guard.Whom(c.cfg, s.asked, a)
 	if s.urgent {
-		return callFailure{}
+		return refusal.Failure{}
 	}
-	return declined(c.m.guard.Refuses(s.whom))
-}
-
-// declined is the failure of a call whose callee does not want to be rung.
-func declined(code int, why string) callFailure {
-	if code == 0 {
-		return callFailure{}
-	}
-	return callFailure{code: code, cause: route.CauseFromSIP(code), reason: sipmsg.Phrase(code), text: why}
+	return refusal.Declined(c.m.guard.Refuses(s.whom))
 }
 
 // unwanted refuses the call before it takes anything, when none of its destinations wants it.
 func (c *call) unwanted() bool {
-	var f callFailure
+	var f refusal.Failure
 	for n := range c.plan.Attempts {
-		if f = c.wanted(&c.hunting, &c.plan.Attempts[n]); f.code == 0 {
+		if f = c.wanted(&c.hunting, &c.plan.Attempts[n]); f.Code == 0 {
 			return false
 		}
 	}
-	if f.code == 0 {
+	if f.Code == 0 {
 		return false
 	}
 	first := &c.plan.Attempts[0]
 	c.record.Begin(first.Interface, status.ChosenFirst, &first.Call)
-	c.record.Attempt(status.Declined, f.text)
+	c.record.Attempt(status.Declined, f.Text)
 	c.refuse(f)
 	return true
 }
@@ -59,7 +51,7 @@ func (m *Manager) Foresee(cfg *config.Config, from config.InterfaceID, p route.C
 
 func (m *Manager) foreseePhones(i *config.SIPInterface, a *route.Attempt) (n, code int, why string) {
 	targets, _, f := m.phonesOf(i, a)
-	return len(targets), f.code, f.text
+	return len(targets), f.Code, f.Text
 }
 
 // Carries reports whether there is a call from or to Teams in which an identity takes part. It may be asked from any goroutine.

@@ -1,4 +1,4 @@
-package call
+package mediaterms
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ func TestMediaIsMarkedAsTheProfileSays(t *testing.T) {
 		"another class":                      {&config.VoIPProfile{DSCP: 34}, 0x88},
 		"none":                               {&config.VoIPProfile{DSCP: 0}, -1},
 	} {
-		if got := trafficClass(c.profile); got != c.want {
+		if got := TrafficClass(c.profile); got != c.want {
 			t.Errorf("%s: %#x, want %#x", name, got, c.want)
 		}
 	}
