@@ -178,7 +178,7 @@ func (w *wall) lists(p *port, in, out *chain) {
 	}
 }
 
-// protocol matches "tcp", "udp", "icmp", "icmpv6" or "igmp".
+// protocol matches "tcp", "udp", "icmp", "icmpv6", "igmp" or "vrrp".
 func protocol(name string) part {
 	return part{text: "meta l4proto " + name, exprs: meta(expr.MetaKeyL4PROTO, []byte{protocols[name]})}
 }

@@ -114,12 +114,16 @@ func (w *wall) open(p *port, in, refused *chain) {
 		return
 	}
 	for _, a := range addrs {
+		if p.seat != nil && a == p.seat.own {
+			continue // calls have the pair's addresses
+		}
 		if first, last := p.conf.MediaPortFirst, p.conf.MediaPortLast; first > 0 && first <= last {
 			in.add(address("daddr", single(a.Addr())), ports("udp", "dport", first, last), accept)
 		}
 	}
 	control := controls(addrs)
 	in.pings(control)
+	w.paired(p, in)
 	in.add(connection("established,related", expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
 	in.errors(control)
 	in.add(connection("invalid", expr.CtStateBitINVALID), counter, refuse)

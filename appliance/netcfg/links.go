@@ -29,7 +29,7 @@ func (j *job) port(p *port) {
 	}
 	j.mtu(p)
 	j.ipv6(p)
-	j.addresses(p)
+	j.addresses(p, o)
 	j.upDown(p)
 	if p.unconfigured {
 		delete(j.owned, p.device)
@@ -64,54 +64,91 @@ func (j *job) ipv6(p *port) {
 }
 
 func (j *job) ipv6Setting(p *port, setting, want string) {
-	name := "/proc/sys/net/ipv6/conf/" + p.device + "/" + setting
+	j.setting(p, "ipv6", setting, want)
+}
+
+// setting writes one of the kernel's settings for a device.
+func (j *job) setting(p *port, family, setting, want string) {
+	name := "/proc/sys/net/" + family + "/conf/" + p.device + "/" + setting
 	have, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(have)) == want {
 		return // a kernel without IPv6, or no change
 	}
+	title := map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}[family]
 	if err = os.WriteFile(name, []byte(want), 0); err != nil {
-		j.warn("%s: IPv6 cannot be switched: %v", p.name, err)
+		j.warn("%s: %s cannot be switched: %v", p.name, title, err)
 		return
 	}
-	j.change("%s: IPv6 %s %s", p.device, setting, want)
+	j.change("%s: %s %s %s", p.device, title, setting, want)
 }
 
 // addresses removes addresses that are not configured, then adds missing ones. It removes first and reads the list again: with the first
-// address of a network the kernel removes the others of that network, too.
-func (j *job) addresses(p *port) {
-	want := p.addresses()
-	have, err := j.kernelAddresses(p.link)
-	if err != nil {
-		j.fail("%s: read addresses: %w", p.name, err)
+// address of a network the kernel removes the others of that network, too. Where a pair has or had its addresses, it adds first: they are in use.
+func (j *job) addresses(p *port, o *owned) {
+	want := p.lasting()
+	have, ok := j.present(p)
+	if !ok {
 		return
 	}
-	removed := false
-	for _, a := range have {
-		if prefix := prefixOf(a.IPNet); !slices.Contains(want, prefix) {
-			if err := j.kernel.AddrDel(p.link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
-				j.fail("%s: remove address %s: %w", p.name, prefix, err)
-				continue
+	if o.paired || p.seat != nil {
+		j.promote(p)
+		if j.add(p, want, have) {
+			if have, ok = j.present(p); !ok {
+				return
 			}
-			removed = true
-			j.change("%s: address %s removed", p.device, prefix)
 		}
 	}
+	o.paired = p.seat != nil
+	removed := false
+	for _, a := range have {
+		prefix := prefixOf(a.IPNet)
+		switch {
+		case slices.Contains(want, prefix):
+			continue
+		case p.shared(prefix.Addr()):
+			if permanent(a) {
+				j.lend(p, a)
+			}
+			continue
+		}
+		if err := j.kernel.AddrDel(p.link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			j.fail("%s: remove address %s: %w", p.name, prefix, err)
+			continue
+		}
+		removed = true
+		j.change("%s: address %s removed", p.device, prefix)
+	}
 	if removed {
-		if have, err = j.kernelAddresses(p.link); err != nil {
-			j.fail("%s: read addresses: %w", p.name, err)
+		if have, ok = j.present(p); !ok {
 			return
 		}
 	}
+	j.add(p, want, have)
+}
+
+// present are the addresses that the port has in the kernel.
+func (j *job) present(p *port) ([]netlink.Addr, bool) {
+	have, err := j.kernelAddresses(p.link)
+	if err != nil {
+		j.fail("%s: read addresses: %w", p.name, err)
+	}
+	return have, err == nil
+}
+
+// add adds the addresses that the kernel lacks, and lets those stay that it would remove in a moment.
+func (j *job) add(p *port, want []netip.Prefix, have []netlink.Addr) (added bool) {
 	for _, prefix := range want {
-		if slices.ContainsFunc(have, func(a netlink.Addr) bool { return prefixOf(a.IPNet) == prefix }) {
+		if slices.ContainsFunc(have, func(a netlink.Addr) bool { return prefixOf(a.IPNet) == prefix && (permanent(a) || prefix.Addr().Is6()) }) {
 			continue
 		}
-		if err := j.kernel.AddrAdd(p.link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
+		if err := j.kernel.AddrReplace(p.link, &netlink.Addr{IPNet: ipNet(prefix)}); err != nil {
 			j.fail("%s: add address %s: %w", p.name, prefix, err)
 			continue
 		}
+		added = true
 		j.change("%s: address %s added", p.device, prefix)
 	}
+	return added
 }
 
 func (j *job) upDown(p *port) {

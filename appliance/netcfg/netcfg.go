@@ -2,8 +2,8 @@
 // nothing else.
 //
 // It owns the interfaces that `port ethernet` names (and those that an earlier configuration named), every address on them,
-// the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own other
-// interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads the state of the kernel, changes
+// the routes with its own protocol number or through these interfaces, and the nftables table `viaduct`. It does not own the addresses of a pair of
+// boxes, of which package vrrp adds and removes each, other interfaces, other routes, other tables, name servers or the clock. Apply is idempotent: it reads the state of the kernel, changes
 // only the differences, and reports the changes.
 // Its goroutine is Run's caller; beside it a subscription reads link events and a DHCP client runs for each port that wants one
 // (package dhcp), and Run waits for their ends.
@@ -32,6 +32,7 @@ type Options struct {
 	Cached   func(host string) []netip.Addr // present addresses of a trusted remote; must not block; nil: names are never resolved
 	Services []Service                      // open to the management networks besides SIP and media; nil: SSH
 	Leased   func()                         // a DHCP server gave or took an address, a router or name servers; must not block; may be nil
+	Place    func(*config.Config) Place     // how the box stands to the addresses of its pair; nil: there is none
 	Health   *health.Tracker                // for alarms of the firewall; nil: the log only
 }
 
@@ -83,7 +84,8 @@ type leasing struct {
 
 // owned is the memory of an interface that we have configured.
 type owned struct {
-	fixed bool // we have set its speed
+	fixed  bool // we have set its speed
+	paired bool // it was a port of a pair
 }
 
 // Report lists the changes of Apply.
@@ -99,6 +101,9 @@ func New(o Options) (*Net, error) {
 	}
 	if o.Cached == nil {
 		o.Cached = func(string) []netip.Addr { return nil }
+	}
+	if o.Place == nil {
+		o.Place = func(*config.Config) Place { return Place{} }
 	}
 	if o.Services == nil {
 		o.Services = []Service{{"ssh", "tcp", 22}}

@@ -27,6 +27,7 @@ type port struct {
 	name         string              // for people: "port ethernet 0 1"
 	device       string              // for the kernel: "eth01"
 	conf         *config.IPInterface // bound to it; nil: no addresses
+	seat         *seat               // of one of the pair's ports; nil: it is none
 	up           bool
 	lan          bool // port ethernet 0 0
 	medium       config.Medium
@@ -64,6 +65,7 @@ func (j *job) plan() {
 				bound[p.conf] = p.name
 			}
 		}
+		p.seat = j.seat(p.conf)
 		p.link = j.find(p.device)
 		j.ports = append(j.ports, p)
 	}
@@ -102,9 +104,14 @@ func (j *job) find(device string) netlink.Link {
 	return link
 }
 
-// addresses returns the addresses of the port while it is up.
+// addresses returns the addresses of the port while it is up: at one of the pair's ports the box's own, and the pair's whoever has them now.
 func (p *port) addresses() []netip.Prefix {
 	var list []netip.Prefix
+	if p.seat != nil {
+		if list = p.lasting(); list == nil {
+			return nil
+		}
+	}
 	if p.conf != nil && p.up {
 		for _, a := range p.conf.Addresses {
 			if a.Prefix.IsValid() && !slices.Contains(list, a.Prefix) {
@@ -129,13 +136,8 @@ func mtuOf(p *port) int {
 // through returns the port whose network holds the gateway, or nil.
 func (j *job) through(gateway netip.Addr) *port {
 	for _, p := range j.ports {
-		if p.conf == nil {
-			continue
-		}
-		for _, a := range p.conf.Addresses {
-			if a.Prefix.Contains(gateway) {
-				return p
-			}
+		if slices.ContainsFunc(p.networks(), func(a netip.Prefix) bool { return a.Contains(gateway) }) {
+			return p
 		}
 	}
 	return nil

@@ -82,6 +82,9 @@ func (j *job) route(number int, r route, key routeKey, have []netlink.Route, kep
 		p = j.through(r.Gateway)
 	}
 	if p != nil {
+		if p.seat != nil && !p.seat.own.IsValid() {
+			return // the box has no address there, for which there is an alarm
+		}
 		if !p.up || p.link == nil {
 			j.warn("route %s gateway %s: %s is down", r.Prefix, r.Gateway, p.name)
 			return

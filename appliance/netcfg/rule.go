@@ -90,7 +90,7 @@ func addressField(side string, a netip.Addr) (word string, load []expr.Any) {
 	return word + " " + side, append(family(a), payload(expr.PayloadBaseNetworkHeader, offset, length))
 }
 
-var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "icmp": unix.IPPROTO_ICMP, "icmpv6": unix.IPPROTO_ICMPV6, "igmp": unix.IPPROTO_IGMP}
+var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP, "icmp": unix.IPPROTO_ICMP, "icmpv6": unix.IPPROTO_ICMPV6, "igmp": unix.IPPROTO_IGMP, "vrrp": 112}
 
 func number(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
