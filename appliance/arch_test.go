@@ -26,6 +26,7 @@ var floors = map[string]string{
 	"dialoginfo":   "",
 	"roster":       "",
 	"pair":         "",
+	"pair/vrrp":    "pair sockfilter",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",
