@@ -85,7 +85,7 @@ var floors = map[string]string{
 	"names":       "config printable status",
 	"acme":        "config health pki printable status",
 	"mailbox":     "",
-	"media":       "audio config nexthop sockfilter srtp steer",
+	"media":       "audio config nexthop pair sockfilter srtp steer",
 	"nexthop":     "",
 	"audio":       "",
 	"srtp":        "",

@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -28,6 +29,18 @@ var losses = map[string]Impairment{"PCMA": lossG711, "PCMU": lossG711, "G729": l
 
 // LossOf is what a codec takes, by its name in SDP. The zero value: that is not known.
 func LossOf(name string) Impairment { return losses[name] }
+
+// MarshalText and UnmarshalText write an impairment for another box: its two numbers.
+func (i Impairment) MarshalText() ([]byte, error) {
+	return fmt.Appendf(nil, "%g %g", i.equipment, i.robustness), nil
+}
+
+func (i *Impairment) UnmarshalText(text []byte) error {
+	if _, err := fmt.Sscanf(string(text), "%g %g", &i.equipment, &i.robustness); err != nil {
+		return fmt.Errorf("impairment %q: %w", text, err)
+	}
+	return nil
+}
 
 // Delays between mouth and ear that the box cannot see: a packet has 20 ms of voice, and a jitter buffer holds another one at least.
 const (

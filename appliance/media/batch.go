@@ -6,6 +6,8 @@ import (
 	"os"
 	"unsafe"
 
+	"viaduct/appliance/pair"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -24,6 +26,7 @@ type batch struct {
 	names   [slots]sockaddr
 	sources [slots]sourced // viaKernel only
 	single  sockaddr
+	term    *pair.Term
 	ident   uint16
 }
 
@@ -52,8 +55,8 @@ type sourced struct {
 	info unix.Inet4Pktinfo
 }
 
-func newBatch() *batch {
-	b := &batch{raw: -1}
+func newBatch(term *pair.Term) *batch {
+	b := &batch{raw: -1, term: term}
 	for i := range b.heads {
 		b.heads[i].head = unix.Msghdr{Iov: &b.iovs[i]}
 		b.heads[i].head.SetIovlen(1)
@@ -114,8 +117,11 @@ func (b *batch) byKernel(i int) {
 	h.SetControllen(int(unsafe.Sizeof(b.sources[i])))
 }
 
-// flush sends the queued packets. One that cannot leave by its door tries the next.
+// flush sends the queued packets, unless the box's term is over. One that cannot leave by its door tries the next.
 func (b *batch) flush() {
+	if b.n > 0 && !b.term.Runs() {
+		b.n = 0
+	}
 	for i := 0; i < b.n; {
 		by := b.entries[i].door
 		end := i + 1

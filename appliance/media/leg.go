@@ -24,6 +24,13 @@ type leg struct {
 	remote  remote   // last fields
 	keys    security // first fields
 	reports reporting
+	counts  counts
+}
+
+// counts tell marks of one time from those of another.
+type counts struct {
+	sets uint64 // how often something was agreed
+	keys uint64 // how often one of the keys changed
 }
 
 // prefetch reads from each cache line that a packet of l will need. The sum only keeps the compiler from leaving it out.
@@ -89,6 +96,10 @@ const rtp, rtcp = 0, 1
 
 // apply makes the agreed settings those of the leg.
 func (l *leg) apply(s settings, now time.Duration) {
+	l.counts.sets++
+	if s.newLocal || s.newKey {
+		l.counts.keys++
+	}
 	moved := l.remote.set(s.remote, &s.Params)
 	if s.newLocal {
 		l.keys.setLocal(s.local)

@@ -7,6 +7,8 @@
 // A thread reads the packets of all its ports from one socket, to which steer gives them. Where the kernel does not permit that, each port's
 // own socket is read. Everything else is the same. receive (packet.go) is the way of one packet, from a socket to the batch that leaves.
 //
+// A session can go on in another box: State and Marks say what that box needs to Restore it.
+//
 // Goroutines: each relay thread is one goroutine, which alone owns its sockets and the state of its sessions. Others act in its place while
 // it sleeps, and else give it commands through a queue (commands.go), so the path of a packet has no lock. One more goroutine delivers events
 // to the calls and lines to the log, and asks the kernel for routes (direct.go). Relay.Run waits for all of them. A digit that is played has a
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
 )
 
@@ -47,6 +50,9 @@ type Options struct {
 	// second, and must not wait long.
 	Unfiltered func(device string) bool
 
+	// Term is how long the box may act: nothing leaves after it is over, and no event is told. nil: it never ends.
+	Term *pair.Term
+
 	lease      time.Duration // tests: how long a route serves, default defaultLease
 	steered    int           // tests: ports that can be steered, default steeredPorts
 	ownSockets bool          // tests: read each port's own socket, as where steering is not permitted
@@ -54,9 +60,10 @@ type Options struct {
 
 // PortOptions say where a side's ports are.
 type PortOptions struct {
-	Addr        netip.Addr // local address of the side's network
-	First, Last uint16     // range; 0, 0 is 16384 to 32767. RTP takes an even port, RTCP the odd one above
-	TOS         int        // IP TOS octet; 0 is EF (0xb8), negative is none
+	Addr  netip.Addr `json:"addr"`            // local address of the side's network
+	First uint16     `json:"first,omitempty"` // range; 0, 0 is 16384 to 32767. RTP takes an even port, RTCP the odd one above
+	Last  uint16     `json:"last,omitempty"`
+	TOS   int        `json:"tos,omitempty"` // IP TOS octet; 0 is EF (0xb8), negative is none
 }
 
 // Ports of a side. They stay the same for the whole call. RTCP is bound even when it ends up multiplexed, because an offer must
@@ -161,6 +168,7 @@ const (
 	TimedOut                  // no packet within Options.Timeout although the side should send; once until packets come again
 	KeyUsed                   // LocalKey has protected so many packets that it should be replaced
 	Pressed                   // the peer sent a telephone-event, and the other side has agreed on no payload type for it
+	Moved                     // the packets to the side have come far from the last Marks: another box should be told new ones
 )
 
 // Event is something that a call wants to know about its media.
@@ -175,4 +183,5 @@ type Event struct {
 var (
 	ErrNoPort = errors.New("no free media port")
 	ErrClosed = errors.New("media session closed")
+	ErrStale  = errors.New("media state is too old to go on with") // of Restore
 )

@@ -17,6 +17,7 @@ type noise struct {
 	ring   bool // the ringing tone; else noise
 	tone   audio.Ringing
 	white  audio.Noise
+	level  uint8         // of white
 	next   time.Duration // when the next packet is due
 	source uint32        // SSRC, before it joins the stream
 	seq    uint16
@@ -29,6 +30,7 @@ const noiseLag = 100 * time.Millisecond
 // startNoise begins noise towards a side, or gives it another level, in -dBov.
 func (t *thread) startNoise(o *leg, level uint8) {
 	t.startSound(o, false)
+	o.out.noise.level = level
 	o.out.noise.white.SetLevel(level)
 }
 

@@ -144,6 +144,9 @@ func (t *thread) stamp(l *leg, p []byte, n, header int, ssrc uint32, seq uint16,
 		l.stats.Late++
 		return 0, false
 	}
+	if index > s.far {
+		t.tellMoved(o)
+	}
 	p[1] = p[1]&0x80 | pt
 	if s.marker {
 		p[1] |= 0x80

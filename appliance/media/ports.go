@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type portRange struct {
 	first, last uint16
 }
 
+func (p PortOptions) portRange() portRange { return portRange{p.Addr, p.First, p.Last} }
+
 // pool is a queue of even ports, the longest unused first. A freed port goes to its end and rests for the quarantine: late packets of
 // the call that had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
 type pool struct{ free []uint16 }
@@ -44,13 +47,9 @@ const (
 func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	from := p.byRange[r]
-	if from == nil {
-		var err error
-		if from, err = newPool(r); err != nil {
-			return 0, err
-		}
-		p.byRange[r] = from
+	from, err := p.of(r)
+	if err != nil {
+		return 0, err
 	}
 	best, rested := -1, p.quarantine/hurried-p.quarantine
 	for i, port := range from.free[:min(looked, len(from.free))] {
@@ -69,6 +68,33 @@ func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 		return port, nil
 	}
 	return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNoPort, r.addr, r.first, r.last, 2*len(from.free))
+}
+
+// take takes a certain port, even if it rests: a call that is restored goes on with it.
+func (p *pools) take(r portRange, port uint16) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from, err := p.of(r)
+	if err != nil {
+		return err
+	}
+	i := slices.Index(from.free, port)
+	if i < 0 {
+		return fmt.Errorf("%w: %s, port %d is not free", ErrNoPort, r.addr, port)
+	}
+	from.free = slices.Delete(from.free, i, i+1)
+	return nil
+}
+
+func (p *pools) of(r portRange) (*pool, error) {
+	if of := p.byRange[r]; of != nil {
+		return of, nil
+	}
+	made, err := newPool(r)
+	if err == nil {
+		p.byRange[r] = made
+	}
+	return made, err
 }
 
 func newPool(r portRange) (*pool, error) {
@@ -110,14 +136,17 @@ func (p PortOptions) withDefaults() PortOptions {
 	return p
 }
 
-// bindUDP makes a non-blocking socket in the network namespace of the calling thread.
-func bindUDP(local netip.AddrPort, tos int) (fd int, err error) {
+// bindUDP makes a non-blocking socket in the network namespace of the calling thread. ahead: the box need not have the address yet.
+func bindUDP(local netip.AddrPort, tos int, ahead bool) (fd int, err error) {
 	family := familyOf(local.Addr())
 	fd, err = unix.Socket(int(family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("media socket: %w", os.NewSyscallError("socket", err))
 	}
-	if err := errors.Join(setTOS(fd, family, tos), bindTo(fd, local)); err != nil {
+	if ahead {
+		err = setFree(fd, family)
+	}
+	if err := errors.Join(err, setTOS(fd, family, tos), bindTo(fd, local)); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("media socket %s: %w", local, err)
 	}
@@ -129,6 +158,14 @@ func familyOf(a netip.Addr) uint16 {
 		return unix.AF_INET
 	}
 	return unix.AF_INET6
+}
+
+// setFree lets a socket be bound to an address that the box does not have, or that IPv6 still probes for doubles.
+func setFree(fd int, family uint16) error {
+	if family == unix.AF_INET {
+		return os.NewSyscallError("setsockopt IP_FREEBIND", unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1))
+	}
+	return os.NewSyscallError("setsockopt IPV6_FREEBIND", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
 }
 
 func setTOS(fd int, family uint16, tos int) error {
@@ -150,7 +187,7 @@ func bindTo(fd int, local netip.AddrPort) error {
 
 // bindPair takes a pair of ports from the pool and binds both. Ports that another process has are skipped.
 func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
-	from := portRange{p.Addr, p.First, p.Last}
+	from := p.portRange()
 	var taken []uint16
 	defer func() {
 		for _, t := range taken {
@@ -161,16 +198,23 @@ func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
 		if port, err = r.pools.acquire(from, time.Now()); err != nil {
 			return 0, fds, err
 		}
-		fds[0], err = bindUDP(netip.AddrPortFrom(p.Addr, port), p.TOS)
-		if err == nil {
-			if fds[1], err = bindUDP(netip.AddrPortFrom(p.Addr, port+1), p.TOS); err == nil {
-				return port, fds, nil
-			}
-			unix.Close(fds[0])
+		if fds, err = p.bind(port, false); err == nil {
+			return port, fds, nil
 		}
 		taken = append(taken, port)
 		if !errors.Is(err, unix.EADDRINUSE) || len(taken) == 64 {
 			return 0, fds, err
 		}
 	}
+}
+
+// bind binds a pair of ports.
+func (p PortOptions) bind(port uint16, ahead bool) (fds [2]int, err error) {
+	if fds[rtp], err = bindUDP(netip.AddrPortFrom(p.Addr, port), p.TOS, ahead); err != nil {
+		return fds, err
+	}
+	if fds[rtcp], err = bindUDP(netip.AddrPortFrom(p.Addr, port+1), p.TOS, ahead); err != nil {
+		unix.Close(fds[rtp])
+	}
+	return fds, err
 }

@@ -13,6 +13,7 @@ type security struct {
 	previous *previousKey // before rx, until the first packet under rx; nil: none
 	uses     uint32       // counts uses of streams
 	warned   bool         // the call knows: KeyUsed
+	doubt    uint8        // after a restore: so many packets are also tried with the next roll-over counter
 	streams  [4]inbound   // of the peer's SSRCs under rx
 	lifetime uint64       // packets that tx may protect, 0: no limit was agreed
 }
@@ -33,7 +34,7 @@ func (s *security) setPeer(k *srtp.Keys, moved bool, now time.Duration) {
 	if s.rx != nil && k != nil && !moved {
 		s.previous = &previousKey{s.rx, s.streams, now + previousKeyLife}
 	}
-	s.rx, s.streams, s.uses = k, [4]inbound{}, 0
+	s.rx, s.streams, s.uses, s.doubt = k, [4]inbound{}, 0, 0
 }
 
 // usedUp reports whether the key that we send with should be replaced.
@@ -74,20 +75,24 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 	k := &l.keys
 	state := k.inbound(ssrc, &t.empty)
 	index, ok := state.rtp.Estimate(seq)
-	if !ok || state.rtp.Check(index) != srtp.Fresh {
+	fresh := ok && state.rtp.Check(index) == srtp.Fresh
+	if !fresh && k.doubt == 0 {
 		l.stats.Replayed++
 		return 0, false
 	}
-	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost.
-	rolled := !state.rtp.Started() && seq < 1<<14
+	// The first packet that we hear may come after a roll-over: the peer began near 65535 and its first packets were lost, or another box
+	// heard them.
+	rolled := !state.rtp.Started() && seq < 1<<14 || k.doubt > 0
 	var kept []byte
 	if rolled || k.previous != nil {
 		kept = t.crypt.Keep(k.rx, p)
 	}
-	n, ok = t.crypt.Unprotect(k.rx, p, header, index)
-	if !ok && rolled {
+	if fresh {
+		n, ok = t.crypt.Unprotect(k.rx, p, header, index)
+	}
+	if (!fresh || !ok) && rolled {
 		copy(p, kept)
-		index |= 1 << 16
+		index += 1 << 16
 		n, ok = t.crypt.Unprotect(k.rx, p, header, index)
 	}
 	if !ok && k.previous != nil && t.now < k.previous.until {
@@ -98,9 +103,10 @@ func (t *thread) authentic(l *leg, p []byte, header int, ssrc uint32, seq uint16
 	}
 	if !ok {
 		l.stats.AuthFailed++
+		k.doubt = max(k.doubt, 1) - 1
 		return 0, false
 	}
-	k.previous = nil
+	k.previous, k.doubt = nil, 0
 	state.rtp.Mark(index)
 	k.keep(state)
 	return n, true

@@ -20,7 +20,8 @@ type Session struct {
 	mu     sync.Mutex
 	closed bool
 	notify func(Event)
-	opened [2]*portRange
+	opened [2]*PortOptions
+	agreed [2]*Params                          // that was set last
 	keys   [2]struct{ local, peer *srtp.Keys } // that were set last
 	final  [2]Stats
 	events [2]uint8 // payload type of telephone-events that each side wants, NoPT none
@@ -57,7 +58,7 @@ func (s *Session) Notify(f func(Event)) {
 func (s *Session) hear(e Event) {
 	s.mu.Lock()
 	f := s.notify
-	if s.closed {
+	if s.closed || !s.relay.options.Term.Runs() {
 		f = nil
 	}
 	s.mu.Unlock()
@@ -123,18 +124,25 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	if err != nil {
 		return Ports{}, err
 	}
+	if err := s.adopt(side, p, number, fds); err != nil {
+		return Ports{}, err
+	}
+	return Ports{netip.AddrPortFrom(p.Addr, number), netip.AddrPortFrom(p.Addr, number+1)}, nil
+}
+
+// adopt makes bound sockets the ports of a side. It takes them over, and the number, which goes back to its pool when that fails.
+func (s *Session) adopt(side Side, p PortOptions, number uint16, fds [2]int) (err error) {
 	l := &s.legs[side]
 	s.thread.do(func() {
 		l.local.addr, l.local.number, l.local.tos = p.Addr, number, byte(p.TOS)
 		err = s.thread.openPorts(l, fds)
 	})
-	from := portRange{p.Addr, p.First, p.Last}
 	if err != nil {
-		s.relay.pools.release(from, number, time.Now())
-		return Ports{}, fmt.Errorf("media ports of side %s: %w", side, err)
+		s.relay.pools.release(p.portRange(), number, time.Now())
+		return fmt.Errorf("media ports of side %s: %w", side, err)
 	}
-	s.opened[side] = &from
-	return Ports{netip.AddrPortFrom(p.Addr, number), netip.AddrPortFrom(p.Addr, number+1)}, nil
+	s.opened[side] = &p
+	return nil
 }
 
 // Set applies what was agreed. It may be called again: an equal RemoteKey goes on with its roll-over counter, and another one starts at 0. An equal
@@ -148,28 +156,42 @@ func (s *Session) Set(side Side, p Params) error {
 	if s.opened[side] == nil {
 		return fmt.Errorf("media side %s: not open", side)
 	}
-	if (p.LocalKey == nil) != (p.RemoteKey == nil) {
-		return fmt.Errorf("media side %s: has a key for one direction only", side)
+	next, err := s.ready(side, p)
+	if err != nil {
+		return err
 	}
-	next := settings{Params: p}
+	s.agree(side, next)
+	l := &s.legs[side]
+	s.thread.do(func() { l.apply(next, s.thread.now) })
+	return nil
+}
+
+// ready makes agreed settings ready for the thread.
+func (s *Session) ready(side Side, p Params) (next settings, err error) {
+	if (p.LocalKey == nil) != (p.RemoteKey == nil) {
+		return next, fmt.Errorf("media side %s: has a key for one direction only", side)
+	}
+	next = settings{Params: p}
 	next.remote[rtp], next.remote[rtcp] = addressOf(p.Remote), addressOf(p.RemoteRTCP)
 	if !p.RemoteRTCP.IsValid() && next.remote[rtp].known() && next.remote[rtp].port < 65535 {
 		next.remote[rtcp] = next.remote[rtp]
 		next.remote[rtcp].port++
 	}
 	old := &s.keys[side]
-	var err error
 	if next.local, next.newLocal, err = renew(old.local, p.LocalKey); err != nil {
-		return fmt.Errorf("media side %s: local %w", side, err)
+		return next, fmt.Errorf("media side %s: local %w", side, err)
 	}
 	if next.peer, next.newKey, err = renew(old.peer, p.RemoteKey); err != nil {
-		return fmt.Errorf("media side %s: remote %w", side, err)
+		return next, fmt.Errorf("media side %s: remote %w", side, err)
 	}
-	old.local, old.peer = next.local, next.peer
-	s.events[side] = p.DTMFPT
-	l := &s.legs[side]
-	s.thread.do(func() { l.apply(next, s.thread.now) })
-	return nil
+	return next, nil
+}
+
+// agree notes what is applied.
+func (s *Session) agree(side Side, next settings) {
+	s.keys[side].local, s.keys[side].peer = next.local, next.peer
+	s.events[side] = next.DTMFPT
+	s.agreed[side] = &next.Params
 }
 
 // renew derives keys unless they are the ones that are in use.
@@ -206,7 +228,7 @@ func (s *Session) Close() [2]Stats {
 	s.thread.load.Add(-1)
 	for side, from := range s.opened {
 		if from != nil {
-			s.relay.pools.release(*from, s.legs[side].local.number, time.Now())
+			s.relay.pools.release(from.portRange(), s.legs[side].local.number, time.Now())
 		}
 	}
 	return s.final

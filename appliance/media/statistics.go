@@ -43,7 +43,7 @@ func (l *leg) figures(base time.Time) Stats {
 // quality rates the peer's stream.
 func (l *leg) quality(jitter time.Duration) audio.Quality {
 	switch {
-	case !l.in.heard.started:
+	case !l.in.heard.started && l.in.heard.heard == 0:
 		return audio.Quality{}
 	case l.formats.loss == audio.Impairment{}:
 		return audio.Quality{BurstRatio: l.in.heard.burstRatio()}

@@ -20,22 +20,29 @@ type stream struct {
 	sent      srtp.Window // which indexes went out: none may ever go out twice with different contents (RFC 3711 section 9.1)
 	base      uint64      // first index of the present source
 	odd       uint32      // next number of a source that may have begun anew, plus 1<<16; 0 none
-	begun     bool        // lastSeq and so on hold something
-	lastSeq   uint16      // the highest sent
+	resumed   bool        // the source went on while another box gave the stream up to this one: see resume
+	lastSeq   uint16      // the highest sent; before the first, where the stream begins
 	lastTS    uint32
 	lastAt    time.Duration
 	rtcpIndex uint32 // of SRTCP, 31 bits
 	underKey  uint64 // packets sent under the present key
+	pace      uint64 // the most that lately went out in a second, as housekeeping counts it
+	counted   uint64 // underKey at that count
+	far       uint64 // index that is so far from the last marks that new ones should be taken; nowhere: nobody takes them
 }
 
+// newStream chooses where a stream begins. Its numbers begin under 2^15, so that the first roll-over is not missed (RFC 3711 3.3.1).
 func newStream() stream {
-	return stream{ssrc: rand.Uint32(), restart: true}
+	return stream{ssrc: rand.Uint32(), restart: true, lastSeq: uint16(rand.Uint32()>>17) - 1, lastTS: rand.Uint32(), far: nowhere}
 }
 
 // assign finds the index for a packet of the other side and notes it as sent, unless it came twice or too late.
 func (o *stream) assign(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) (index uint64, v srtp.Verdict) {
 	if o.restart || ssrc != o.from {
 		o.rebase(ssrc, seq, timestamp, now, rate)
+	}
+	if o.resumed {
+		o.rejoin(ssrc, seq, timestamp, now, rate)
 	}
 	index, v = o.find(seq)
 	if v == srtp.TooOld { // two in a row: the source began to count anew (RFC 3550 A.1)
@@ -63,16 +70,16 @@ func (o *stream) find(seq uint16) (index uint64, v srtp.Verdict) {
 
 // rebase lets a source begin where the source before it ended.
 func (o *stream) rebase(ssrc uint32, seq uint16, timestamp uint32, now time.Duration, rate int64) {
-	next, ts := uint16(rand.Uint32()>>17), rand.Uint32() // under 2^15, so that the first roll-over is not missed (RFC 3711 3.3.1)
 	if o.sent.Started() {
 		o.base = o.sent.Top() + 1
 	}
-	if o.begun {
-		next = o.lastSeq + 1
-		ts = o.lastTS + uint32(max(units(now-o.lastAt, rate), 1))
-	}
-	o.from, o.restart, o.marker, o.odd = ssrc, false, true, 0
-	o.seqDelta, o.tsDelta = next-seq, ts-timestamp
+	o.from, o.restart, o.resumed, o.marker, o.odd = ssrc, false, false, true, 0
+	o.seqDelta, o.tsDelta = o.lastSeq+1-seq, o.nextTS(now, rate)-timestamp
+}
+
+// nextTS is the timestamp of a packet that does not belong to the one before.
+func (o *stream) nextTS(now time.Duration, rate int64) uint32 {
+	return o.lastTS + uint32(max(units(now-o.lastAt, rate), 1))
 }
 
 // units is by how much a time moves an RTP timestamp. It counts whole microseconds, so that a box that runs for years does not overflow.
@@ -81,7 +88,7 @@ func units(d time.Duration, rate int64) int64 { return int64(d/time.Microsecond)
 // mark notes a packet as sent.
 func (o *stream) mark(index uint64, timestamp uint32, now time.Duration) {
 	if !o.sent.Started() || index > o.sent.Top() {
-		o.begun, o.lastSeq, o.lastTS, o.lastAt = true, uint16(index), timestamp+o.tsDelta, now
+		o.lastSeq, o.lastTS, o.lastAt = uint16(index), timestamp+o.tsDelta, now
 	}
 	o.sent.Mark(index)
 	o.underKey++
@@ -89,5 +96,5 @@ func (o *stream) mark(index uint64, timestamp uint32, now time.Duration) {
 
 // rekey begins to count at roll-over counter 0 (RFC 3711 section 3.3.1: the counter belongs to the key).
 func (o *stream) rekey() {
-	o.sent, o.base, o.rtcpIndex, o.underKey = srtp.Window{}, 0, 0, 0
+	o.sent, o.base, o.rtcpIndex, o.underKey, o.counted, o.far = srtp.Window{}, 0, 0, 0, 0, nowhere
 }

@@ -67,7 +67,7 @@ func newThread(r *Relay, number int) (*thread, error) {
 		return nil, fmt.Errorf("media thread: %w", err)
 	}
 	t.input = newInput()
-	t.batch = newBatch()
+	t.batch = newBatch(r.options.Term)
 	return t, nil
 }
 
@@ -235,7 +235,11 @@ func (t *thread) housekeep() {
 	}
 	t.checkShared()
 	t.forgetRoutes()
+	if !t.relay.options.Term.Runs() {
+		return // another box has the calls
+	}
 	for l := range t.legs {
+		l.out.stream.measure()
 		t.checkSilence(l)
 		t.checkFlood(l)
 		t.reportIfDue(l)

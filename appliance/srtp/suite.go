@@ -36,8 +36,8 @@ func MasterLength(suite string) (octets int, ok bool) {
 
 // Key is one direction's SRTP key. Master is key and salt as in a=crypto. MKI is the identifier that packets carry, or empty.
 type Key struct {
-	Suite    string
-	Master   []byte
-	MKI      []byte
-	Lifetime uint64 // packets after which the key should be replaced, 0: never
+	Suite    string `json:"suite"`
+	Master   []byte `json:"master"`
+	MKI      []byte `json:"mki,omitempty"`
+	Lifetime uint64 `json:"lifetime,omitempty"` // packets after which the key should be replaced, 0: never
 }

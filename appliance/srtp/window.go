@@ -74,6 +74,15 @@ func (w *Window) shift(n uint64) {
 	}
 }
 
+// PassedTo is the window of a stream that has come to an index elsewhere: it is not known which of the packets before were seen, so all count as seen.
+func PassedTo(index uint64) Window {
+	w := Window{top: index, started: true}
+	for i := range w.bits {
+		w.bits[i] = ^uint64(0)
+	}
+	return w
+}
+
 // Started reports whether any packet has been taken.
 func (w *Window) Started() bool { return w.started }
 
