@@ -27,6 +27,7 @@ var floors = map[string]string{
 	"roster":       "",
 	"pair":         "",
 	"pair/vrrp":    "pair sockfilter",
+	"pair/role":    "config",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",
