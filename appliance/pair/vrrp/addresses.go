@@ -22,7 +22,7 @@ var again = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 7
 // addresses are the virtual ones as the kernel has them. They belong to run.
 type addresses struct {
 	want    bool
-	present bool      // the kernel may have them
+	present bool      // the kernel may have them, from us
 	renewed time.Time // last; zero: not since they were removed
 	taken   time.Time // when they came
 	told    int       // announcements made since, of again
@@ -43,34 +43,32 @@ func (p *port) keep(s *station, now time.Time) error {
 		a.want = false
 	}
 	if !a.want {
+		if !a.present {
+			return nil // what an earlier sbcd, or a box that stood alone, has left goes by itself, or is taken on
+		}
 		return p.remove(s)
 	}
 	gone := a.renewed.IsZero() || now.Sub(a.renewed) >= p.life()
-	var errs []error
 	a.present = true
-	for _, v := range p.Virtual {
-		if err := s.kernel.AddrReplace(s.link, p.kernelAddress(v)); err != nil {
-			errs = append(errs, fmt.Errorf("add address %v to %s: %w", v, p.Device, err))
-		}
-	}
+	err := p.replace(s, p.life())
 	if !p.o.Term.Runs() { // the box hung meanwhile
 		a.want = false
-		return errors.Join(append(errs, p.remove(s))...)
+		return errors.Join(err, p.remove(s))
+	}
+	if err != nil {
+		return err
 	}
 	if a.renewed = now; gone {
 		p.announceFrom(now)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-// remove has the kernel forget the addresses, also those that an earlier sbcd has left.
+// remove has the kernel forget the addresses.
 func (p *port) remove(s *station) error {
-	if !p.addresses.present {
-		return nil
-	}
 	var errs []error
 	for _, v := range p.Virtual {
-		if err := s.kernel.AddrDel(s.link, p.kernelAddress(v)); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+		if err := s.kernel.AddrDel(s.link, kernelAddress(v, 0)); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
 			errs = append(errs, fmt.Errorf("remove address %v from %s: %w", v, p.Device, err))
 		}
 	}
@@ -78,9 +76,31 @@ func (p *port) remove(s *station) error {
 	return errors.Join(errs...)
 }
 
-func (p *port) kernelAddress(a netip.Addr) *netlink.Addr {
-	life := int(p.life() / time.Second)
-	return &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}, ValidLft: life, PreferedLft: life}
+// leaving is how long the kernel keeps addresses that Leave has left: what takes them on has to find them.
+const leaving = 10 * time.Second
+
+// leave gives the addresses that much time, and forgets them.
+func (p *port) leave(s *station) error {
+	if !p.holds() {
+		return nil
+	}
+	p.addresses = addresses{}
+	return p.replace(s, leaving)
+}
+
+// replace has the kernel keep the addresses for a while from now.
+func (p *port) replace(s *station, life time.Duration) error {
+	var errs []error
+	for _, v := range p.Virtual {
+		if err := s.kernel.AddrReplace(s.link, kernelAddress(v, life)); err != nil {
+			errs = append(errs, fmt.Errorf("add address %v to %s: %w", v, p.Device, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func kernelAddress(a netip.Addr, life time.Duration) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}, ValidLft: int(life / time.Second), PreferedLft: int(life / time.Second)}
 }
 
 // announceFrom has the addresses announced now, and again.

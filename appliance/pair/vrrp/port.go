@@ -28,7 +28,6 @@ type port struct {
 	askings   askings
 	addresses addresses
 	claimed   time.Time // when somebody else said that it has a virtual address
-	left      bool      // a successor has the addresses
 
 	mu    sync.Mutex
 	state State
@@ -139,27 +138,34 @@ func (p *port) wait(ctx context.Context) {
 		case <-timer.C:
 			return
 		case r := <-p.requests:
-			p.demanded(r.do)
 			var err error
-			if r.do == hold {
-				err = fmt.Errorf("add virtual addresses to %s: %w", p.Device, errNotOpen)
+			switch r.do {
+			case hold:
+				if p.addresses.want = true; len(p.Virtual) > 0 {
+					err = fmt.Errorf("add virtual addresses to %s: %w", p.Device, errNotOpen)
+				}
+			case release, leave:
+				p.addresses.want = false
 			}
 			r.done <- err
 		}
 	}
 }
 
-func (p *port) demanded(do demand) {
+// demanded does what was asked of an open port.
+func (p *port) demanded(s *station, do demand) error {
 	switch do {
 	case hold:
 		p.addresses.want = true
 	case release:
 		p.addresses.want = false
+		return p.remove(s)
 	case announce:
 		p.announceFrom(time.Now())
 	case leave:
-		p.left = true
+		return p.leave(s)
 	}
+	return p.keep(s, time.Now())
 }
 
 // holds reports whether the kernel has the virtual addresses.
@@ -194,7 +200,6 @@ func (p *port) start(s *station) {
 	for _, f := range []func(*station){p.hear, p.hearStrangers, p.hearEchoes, p.hearClaims} {
 		s.readers.Go(func() { f(s) })
 	}
-	p.addresses.present = true // an earlier sbcd may have left them
 	p.mu.Lock()
 	p.out, p.index = s.box, s.index
 	p.mu.Unlock()
@@ -207,7 +212,7 @@ func (p *port) stop(s *station) {
 	p.mu.Lock()
 	p.out = nil
 	p.mu.Unlock()
-	if p.left {
+	if !p.addresses.present {
 		return
 	}
 	if err := p.remove(s); err != nil {
@@ -241,8 +246,7 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 				return err
 			}
 		case r := <-p.requests:
-			p.demanded(r.do)
-			err := p.keep(s, time.Now())
+			err := p.demanded(s, r.do)
 			kept(err)
 			r.done <- err
 		case <-renew.C:

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -17,8 +18,35 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(hangs) != "" {
+		holdForEver()
+	}
 	lab.Enter()
 	os.Exit(m.Run())
+}
+
+// hangs has the test program be a box of its own, which a test can stop and kill: it holds the virtual address until then.
+const hangs = "VIADUCT_VRRP_HANGS"
+
+func holdForEver() {
+	p, _ := ports()
+	p.Name, p.Device = "if_eth00", "eth0"
+	var term pair.Term
+	term.Extend(time.Second)
+	r := New(Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Router: 51, Interval: 100 * time.Millisecond, Term: &term, Ports: []Port{p}})
+	ctx := context.Background()
+	go r.Run(ctx)
+	held := false
+	for range time.Tick(50 * time.Millisecond) {
+		if !term.Runs() {
+			fmt.Println("over")
+			os.Exit(0)
+		}
+		term.Extend(300 * time.Millisecond)
+		if !held {
+			held = r.Hold(ctx) == nil
+		}
+	}
 }
 
 // world is a LAN: a switch (a bridge) with hosts, each in a namespace of its own with the device eth0.
@@ -26,7 +54,6 @@ type world struct {
 	t      testing.TB
 	lan    *lab.Namespace
 	kernel *netlink.Handle // of the switch
-	hosts  map[string]*host
 }
 
 // host is a device in the network.
@@ -39,7 +66,7 @@ type host struct {
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, lan: namespace(t, "lan"), hosts: map[string]*host{}}
+	w := &world{t: t, lan: namespace(t, "lan")}
 	w.kernel = handle(t, w.lan)
 	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
 	no := false
@@ -56,9 +83,15 @@ func (w *world) add(name string, prefixes ...string) *host {
 	h.kernel = handle(w.t, h.Namespace)
 	check(w.t, h.Do(func() (err error) { h.inside, err = netns.Get(); return err }))
 	w.t.Cleanup(func() { h.inside.Close() })
-	w.hosts[name] = h
-	check(w.t, w.kernel.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "eth0", PeerNamespace: netlink.NsFd(h.inside)}))
-	port := must(w.kernel.LinkByName(name))(w.t)
+	w.connect(h, prefixes...)
+	return h
+}
+
+// connect gives a host its device.
+func (w *world) connect(h *host, prefixes ...string) {
+	w.t.Helper()
+	check(w.t, w.kernel.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: h.name}, PeerName: "eth0", PeerNamespace: netlink.NsFd(h.inside)}))
+	port := must(w.kernel.LinkByName(h.name))(w.t)
 	check(w.t, w.kernel.LinkSetMaster(port, must(w.kernel.LinkByName("br0"))(w.t)))
 	check(w.t, w.kernel.LinkSetUp(port))
 	device := h.device()
@@ -66,7 +99,11 @@ func (w *world) add(name string, prefixes ...string) *host {
 	for _, p := range prefixes {
 		check(w.t, h.kernel.AddrAdd(device, must(netlink.ParseAddr(p))(w.t)))
 	}
-	return h
+}
+
+// unplug takes the device itself away.
+func (w *world) unplug(h *host) {
+	check(w.t, w.kernel.LinkDel(must(w.kernel.LinkByName(h.name))(w.t)))
 }
 
 // plug puts a host's cable in, or pulls it.
