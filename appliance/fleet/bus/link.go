@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/printable"
@@ -84,13 +86,39 @@ func (b *Bus) ask(ctx context.Context, subject, header string, body []byte) (ans
 	case a := <-w.answer:
 		if a.err == nil && a.status == "503" {
 			a.err = fmt.Errorf("%w: nobody there answers", fleet.ErrAway)
+			b.unanswered(s)
+			return a, a.err
 		}
+		s.mu.Lock()
+		s.deaf = time.Time{}
+		s.mu.Unlock()
 		return a, a.err
 	case <-ctx.Done():
 		s.mu.Lock()
 		delete(s.waiting, token)
 		s.mu.Unlock()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			b.unanswered(s)
+		}
 		return answer{}, fmt.Errorf("%w: no answer in time: %w", fleet.ErrAway, context.Cause(ctx))
+	}
+}
+
+// unanswered notes a request without an answer. A node that is cut off from the two others keeps its connections, and answers nothing: after a while another
+// one is asked.
+func (b *Bus) unanswered(s *session) {
+	b.mu.Lock()
+	others := len(b.settings.Hubs) > 1
+	b.mu.Unlock()
+	s.mu.Lock()
+	if s.deaf.IsZero() {
+		s.deaf = time.Now()
+	}
+	since := time.Since(s.deaf)
+	s.mu.Unlock()
+	if others && since >= deafTime {
+		s.fail(errAlone)
+		s.wire.Close()
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	refusedPause = 15 * time.Second // after a second refusal,
 	refusedTries = 40               // and after so many, seven minutes or so: whoever hands the key over meanwhile need not wait for long
 	steady       = 30 * time.Second // a connection that has lasted for so long works
+	deafTime     = time.Minute      // without an answer, and another node is asked
 )
 
 // pause is how long to wait after an attempt has failed, the tries-th in a row from 0 on. Half of it is up to chance, so that a hub that comes back does

@@ -37,6 +37,7 @@ var (
 	errSlow    = errors.New("it takes what is sent too slowly")
 	errFull    = fmt.Errorf("%w: %w", fleet.ErrAway, errSlow)
 	errEnded   = errors.New("it has ended the connection")
+	errAlone   = errors.New("it answers nothing: it may be cut off from the other nodes")
 )
 
 // wire carries octets to a node and back.
@@ -65,6 +66,7 @@ type session struct {
 	askedAt time.Time  // when that was; zero: not yet
 	waiting map[string]*waiting
 	tokens  uint64
+	deaf    time.Time     // since when no request was answered; zero: the last one was
 	err     error         // why it has ended
 	note    string        // the last error that the hub has told, which explains why it ends the connection
 	wake    chan struct{} // one token: there is something to write

@@ -272,6 +272,44 @@ func TestAQuestionBehindMuchElseIsNoDeadPath(t *testing.T) {
 	})
 }
 
+// A node that is cut off from the others takes connections and answers nothing. A hub of one node has no other to ask.
+func TestANodeThatAnswersNothingIsLeft(t *testing.T) {
+	for _, hubs := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			c, stop := inMemory(t, func(attempt int, node string, conn net.Conn) {
+				r := greet(t, conn)
+				for r != nil {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						return
+					}
+					if line == "PING\r\n" {
+						_, _ = conn.Write([]byte("PONG\r\n"))
+					}
+				}
+			})
+			defer stop()
+			c.Apply(Settings{Name: "berlin", Key: newKeyOf(t), Hubs: nodes(443, 444)[:hubs], Pin: "00"})
+			must(t, c.Reach(t.Context()))
+			first := c.State()
+			for range 9 {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				if _, err := c.Request(ctx, fleet.LeaseOf("berlin"), nil); !errors.Is(err, fleet.ErrAway) {
+					t.Errorf("%v", err)
+				}
+				cancel()
+				if c.State().Hub != first.Hub {
+					break
+				}
+			}
+			time.Sleep(time.Second)
+			if s := c.State(); s.State != status.FleetConnected || (s.Hub == first.Hub) != (hubs == 1) || s.Since.Equal(first.Since) != (hubs == 1) {
+				t.Errorf("of %d nodes: %+v after %+v", hubs, s, first)
+			}
+		})
+	}
+}
+
 // What is asked is answered before tunnels are, and both queues have an end.
 func TestTunnelsWaitUntilNothingElseDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
