@@ -28,12 +28,13 @@ var floors = map[string]string{
 	"pair":         "",
 	"pair/vrrp":    "pair sockfilter",
 	"pair/role":    "config",
+	"natswire":     "printable",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",
 	"fleet/report": "cdr config fleet flash health printable records status",
 	"fleet/hub":    "config fleet flash license printable",
-	"fleet/bus":    "config egress fleet flash printable status",
+	"fleet/bus":    "config egress fleet flash natswire printable status",
 
 	"fleet/member": "config fleet fleet/bus fleet/lease fleet/report fleet/tunnel flash health license plural records status",
 

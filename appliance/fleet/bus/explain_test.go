@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"viaduct/appliance/egress"
+	"viaduct/appliance/natswire"
 )
 
 // What `show fleet` may say has its line in docs/fleet.md.
@@ -21,7 +22,7 @@ func TestEachReasonIsInTheDocs(t *testing.T) {
 	stranger := &x509.Certificate{Issuer: pkix.Name{CommonName: "X"}}
 	for _, err := range []error{
 		errRefused, errName, &pinError{stranger}, context.DeadlineExceeded, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
-		&egress.ProxyRefusal{Status: 407}, &egress.ProxyRefusal{Status: 403}, &answerError{404}, garbled("x"), errNoKey, io.EOF, errSilent, errFull,
+		&egress.ProxyRefusal{Status: 407}, &egress.ProxyRefusal{Status: 403}, &answerError{404}, natswire.Garbled("x"), errNoKey, io.EOF, errSilent, errFull,
 	} {
 		why, _ := explain(&nodeError{"hub.example.com:443", err}, &Settings{Name: "berlin"})
 		why, found := strings.CutPrefix(why, "hub.example.com:443")

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -163,25 +162,4 @@ func TestFits(t *testing.T) {
 			t.Errorf("%s, %s: %v", c.pattern, c.subject, got)
 		}
 	}
-}
-
-// FuzzReader reads what a hub may say: it neither panics nor keeps more than the bound.
-func FuzzReader(f *testing.F) {
-	for _, s := range []string{"INFO {}\r\nPING\r\nPONG\r\n+OK\r\n-ERR 'x'\r\n", "MSG a.b 2 _INBOX_x.1 3\r\nabc\r\n", "HMSG a 1 16 18\r\nNATS/1.0 503\r\n\r\nhi\r\n", "MSG a 1 900000000000000000\r\nx"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, said []byte) {
-		r := newReader(bytes.NewReader(said))
-		total := 0
-		for {
-			o, err := r.next()
-			if err != nil {
-				break
-			}
-			total += len(o.data) + len(o.subject)
-		}
-		if total > len(said) || cap(r.body) > totalMax+2 {
-			t.Errorf("%d octets of %d, and room for %d", total, len(said), cap(r.body))
-		}
-	})
 }

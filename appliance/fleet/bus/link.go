@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/natswire"
 	"viaduct/appliance/printable"
 )
 
@@ -215,14 +216,14 @@ func (s *session) subscribe(l *listen) {
 }
 
 // deliver gives a message to who listens. What comes under a subject that nobody asked for is dropped.
-func (b *Bus) deliver(o op) {
+func (b *Bus) deliver(o natswire.Op) {
 	b.mu.Lock()
-	l := b.listens[o.subscription]
+	l := b.listens[o.Subscription]
 	b.mu.Unlock()
-	if l == nil || !fits(l.subject, o.subject) {
+	if l == nil || !fits(l.subject, o.Subject) {
 		return
 	}
-	l.f(fleet.Message{Subject: o.subject, Reply: o.reply, Data: o.data})
+	l.f(fleet.Message{Subject: o.Subject, Reply: o.Reply, Data: o.Data})
 }
 
 // Changed is that of fleet.Link.

@@ -15,6 +15,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/egress"
+	"viaduct/appliance/natswire"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
 )
@@ -300,7 +301,7 @@ func explain(err error, s *Settings) (why, cure string) {
 			return node + ": " + pin.Error(), curePinProxy
 		}
 		return node + ": " + pin.Error(), curePin
-	case errors.As(err, &answer), errors.Is(err, errGarbled):
+	case errors.As(err, &answer), errors.Is(err, natswire.ErrGarbled):
 		return node + ": " + inner.Error(), cureNoHub
 	case errors.Is(err, io.EOF):
 		return node + ": " + errEnded.Error(), ""

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/fleet"
+	"viaduct/appliance/natswire"
 )
 
 const (
@@ -52,7 +53,7 @@ type wire interface {
 type session struct {
 	node  string // HOST:PORT
 	wire  wire
-	in    *reader
+	in    *natswire.Reader
 	inbox string // answers come to inbox.TOKEN
 
 	mu      sync.Mutex // protects the following
@@ -87,19 +88,19 @@ type answer struct {
 
 // newSession says hello on a wire: when it returns without an error, the hub has taken the key and the name.
 func newSession(w wire, node string, s *Settings) (*session, error) {
-	c := &session{node: node, wire: w, in: newReader(w), waiting: map[string]*waiting{}, heard: time.Now(), wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	c := &session{node: node, wire: w, in: natswire.NewReader(w, fleet.MaxMessage), waiting: map[string]*waiting{}, heard: time.Now(), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	c.inbox = fleet.Inbox(s.Name) + "." + token()
-	first, err := c.in.next()
+	first, err := c.in.Next()
 	if err != nil {
 		return nil, err
 	}
-	if first.verb == "-ERR" {
-		return nil, told(first.text)
+	if first.Verb == "-ERR" {
+		return nil, told(first.Text)
 	}
-	if first.verb != "INFO" {
-		return nil, garbled("it does not begin with INFO")
+	if first.Verb != "INFO" {
+		return nil, natswire.Garbled("it does not begin with INFO")
 	}
-	info, err := parseInfo(first.text)
+	info, err := parseInfo(first.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -120,21 +121,21 @@ func newSession(w wire, node string, s *Settings) (*session, error) {
 	}
 	unsent := w.write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s.* %d\r\nPING\r\n", connect, c.inbox, inboxNumber)) // it may have said why
 	for {
-		o, err := c.in.next()
+		o, err := c.in.Next()
 		switch {
-		case err != nil && unsent != nil && !errors.Is(err, errGarbled):
+		case err != nil && unsent != nil && !errors.Is(err, natswire.ErrGarbled):
 			return nil, c.why(unsent)
 		case err != nil:
 			return nil, c.why(err)
-		case o.verb == "PONG":
+		case o.Verb == "PONG":
 			return c, nil
-		case o.verb == "-ERR":
-			if err := told(o.text); errors.Is(err, errRefused) || errors.Is(err, errName) {
+		case o.Verb == "-ERR":
+			if err := told(o.Text); errors.Is(err, errRefused) || errors.Is(err, errName) {
 				return nil, err
 			}
-			c.note = o.text
-		case o.verb == "MSG":
-			return nil, garbled("a message before its greeting")
+			c.note = o.Text
+		case o.Verb == "MSG":
+			return nil, natswire.Garbled("a message before its greeting")
 		}
 	}
 }
@@ -154,7 +155,7 @@ func told(text string) error {
 func (c *session) why(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.note != "" && !errors.Is(err, errGarbled) {
+	if c.note != "" && !errors.Is(err, natswire.ErrGarbled) {
 		return told(c.note)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed) {
@@ -180,12 +181,12 @@ func (c *session) fail(err error) {
 }
 
 // run reads until the connection ends, and says why. It has ended when run returns, with all that belonged to it.
-func (c *session) run(ctx context.Context, deliver func(o op)) error {
+func (c *session) run(ctx context.Context, deliver func(o natswire.Op)) error {
 	var helpers sync.WaitGroup
 	helpers.Go(c.send)
 	helpers.Go(func() { c.look(ctx) })
 	for {
-		o, err := c.in.next()
+		o, err := c.in.Next()
 		if err == nil {
 			err = c.take(o, deliver)
 		}
@@ -200,17 +201,17 @@ func (c *session) run(ctx context.Context, deliver func(o op)) error {
 }
 
 // take does what an op asks for.
-func (c *session) take(o op, deliver func(o op)) error {
+func (c *session) take(o natswire.Op, deliver func(o natswire.Op)) error {
 	c.mu.Lock()
 	c.heard, c.asked, c.askedAt = time.Now(), 0, time.Time{}
 	c.mu.Unlock()
-	switch o.verb {
+	switch o.Verb {
 	case "PING":
 		return c.queue([]byte("PONG\r\n"))
 	case "-ERR":
-		return c.complaint(o.text)
+		return c.complaint(o.Text)
 	case "MSG":
-		if o.subscription == inboxNumber {
+		if o.Subscription == inboxNumber {
 			c.answered(o)
 			return nil
 		}
@@ -241,15 +242,15 @@ func (c *session) complaint(text string) error {
 }
 
 // answered gives an answer to who waits for it.
-func (c *session) answered(o op) {
-	token, ok := strings.CutPrefix(o.subject, c.inbox+".")
+func (c *session) answered(o natswire.Op) {
+	token, ok := strings.CutPrefix(o.Subject, c.inbox+".")
 	if !ok {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w := c.waiting[token]; w != nil {
-		w.answer <- answer{status: o.status, data: append([]byte(nil), o.data...)}
+		w.answer <- answer{status: o.Status, data: append([]byte(nil), o.Data...)}
 		delete(c.waiting, token)
 	}
 }
