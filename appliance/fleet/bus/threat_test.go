@@ -221,7 +221,7 @@ func TestTheTestsThatSecurityNamesExist(t *testing.T) {
 				if !declared(t, where, name) {
 					t.Errorf("%s has no %s", where, name)
 				}
-			} else if strings.HasPrefix(word, "fleet/") || word == "license" || word == "store" {
+			} else if strings.HasPrefix(word, "fleet/") || word == "license" || word == "store" || word == "natswire" {
 				where = word
 			}
 		}
