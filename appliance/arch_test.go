@@ -28,6 +28,7 @@ var floors = map[string]string{
 	"pair":         "",
 	"pair/vrrp":    "pair sockfilter",
 	"pair/role":    "config",
+	"pair/link":    "config flash health natswire pair plural printable status",
 	"natswire":     "printable",
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
@@ -230,6 +231,8 @@ var owners = map[string]string{
 	"github.com/beevik/ntp":      "clock",
 	"github.com/gosnmp/gosnmp":   "snmp",
 	"go.bug.st/serial":           "console",
+
+	"github.com/nats-io/nats-server": "fleet pair lab",
 }
 
 func TestImportsOnlyGoDown(t *testing.T) {

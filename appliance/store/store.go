@@ -62,6 +62,7 @@ const (
 	trailDir     = "audit"
 	alarmsDir    = "alarms"
 	fleetDir     = "fleet"
+	pairDir      = "pair"
 
 	keptStartups  = 10
 	alarmsMaximum = 1 << 20 // octets of the history of alarms
@@ -153,3 +154,7 @@ func (s *Store) EraseFleet() error {
 	}
 	return flash.SyncDir(s.dir)
 }
+
+// PairDir is the folder of what the box is in its pair: its key. Package pair/link makes it, and owns what is in it. A backup leaves it out: two boxes
+// with one key would be one to each other.
+func (s *Store) PairDir() string { return filepath.Join(s.dir, pairDir) }

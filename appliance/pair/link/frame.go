@@ -1,0 +1,117 @@
+package link
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"viaduct/appliance/pair"
+)
+
+// Subjects, under which a box hears the other one at its own engine.
+const (
+	subjectWord  = "word"  // pair.Word, JSON
+	subjectTable = "table" // entries, from the active box
+	subjectBeat  = "beat"  // how far the active box has come
+	subjectAsk   = "ask"   // the standby wants the whole table
+	subjectAck   = "ack"   // how far the standby has come
+)
+
+var subjects = []string{subjectWord, subjectTable, subjectBeat, subjectAsk, subjectAck}
+
+// What a message may have at most.
+const (
+	maxMessage = pair.MaxValue + 4<<10 // octets: an entry of the largest size
+	maxWord    = 32 << 10
+	maxID      = 512
+	batch      = 64 << 10 // octets at which no further entry goes into a message
+)
+
+// kinds are those that are kept.
+var kinds = []pair.Kind{pair.Calls, pair.Media, pair.Held, pair.Phones, pair.Registrations, pair.Files, pair.Records}
+
+// place is where in which stream of entries a message belongs. A stream is the whole table and then every change. It begins when the standby asks.
+type place struct {
+	epoch uint64 // of the table: another one each time that a box becomes active
+	ask   uint64 // that the stream answers
+	seq   uint64 // of the message, from 1 on
+}
+
+const placeSize = 3 * 8
+
+func (p place) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, p.epoch)
+	b = binary.BigEndian.AppendUint64(b, p.ask)
+	return binary.BigEndian.AppendUint64(b, p.seq)
+}
+
+var errShort = errors.New("it ends too early")
+
+func parsePlace(b []byte) (p place, rest []byte, err error) {
+	if len(b) < placeSize {
+		return p, nil, errShort
+	}
+	return place{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])}, b[placeSize:], nil
+}
+
+// change is an entry that is put or dropped.
+type change struct {
+	kind  pair.Kind
+	id    string
+	value []byte // nil: dropped
+}
+
+// append writes a change: kind and ID with their lengths, the length of the value plus one, the value. 0 in place of the length is a drop.
+func (c *change) append(b []byte) []byte {
+	b = append(b, byte(slices.Index(kinds, c.kind)))
+	b = binary.AppendUvarint(b, uint64(len(c.id)))
+	b = append(b, c.id...)
+	if c.value == nil {
+		return binary.AppendUvarint(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.value))+1)
+	return append(b, c.value...)
+}
+
+func (c *change) size() int { return 1 + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value) }
+
+// parseChange reads one. Its value is a part of b.
+func parseChange(b []byte) (c change, rest []byte, err error) {
+	if len(b) == 0 {
+		return c, nil, errShort
+	}
+	if int(b[0]) >= len(kinds) {
+		return c, nil, fmt.Errorf("an entry of kind %d", b[0])
+	}
+	c.kind = kinds[b[0]]
+	id, b, err := parseOctets(b[1:], maxID, 0)
+	if err != nil {
+		return c, nil, err
+	}
+	if len(id) == 0 {
+		return c, nil, errors.New("an entry without an ID")
+	}
+	c.id = string(id)
+	c.value, rest, err = parseOctets(b, pair.MaxValue, 1)
+	return c, rest, err
+}
+
+// parseOctets reads as many octets as stand before them, plus more. They are nil when that is less than none.
+func parseOctets(b []byte, most, more uint64) (octets, rest []byte, err error) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 {
+		return nil, nil, errShort
+	}
+	b = b[size:]
+	if n < more {
+		return nil, b, nil
+	}
+	if n -= more; n > most {
+		return nil, nil, fmt.Errorf("%d octets, where %d are the most", n, most)
+	}
+	if n > uint64(len(b)) {
+		return nil, nil, errShort
+	}
+	return b[:n:n], b[n:], nil
+}
