@@ -108,7 +108,7 @@ func newSession(w wire, node string, s *Settings) (*session, error) {
 		return nil, errNoKey
 	}
 	if info.MaxPayload < fleet.MaxMessage { // what it would refuse later would be lost
-		return nil, garbled(fmt.Sprintf("it takes messages of %d octets at most, and a hub takes %d", info.MaxPayload, fleet.MaxMessage))
+		return nil, natswire.Garbled(fmt.Sprintf("it takes messages of %d octets at most, and a hub takes %d", info.MaxPayload, fleet.MaxMessage))
 	}
 	signature, err := s.Key.pair.Sign([]byte(info.Nonce))
 	if err != nil {
