@@ -18,7 +18,7 @@ var floors = map[string]string{
 	"digest":       "sipmsg",
 	"registrar":    "bans config digest health printable sipgw sipmsg siptransport status",
 	"sipcount":     "status",
-	"siptransport": "config pki sipcount sipmsg source status printable",
+	"siptransport": "config pair pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
 	"siplegs":      "siptransport siptx",
 	"sipdialog":    "config sipmsg siptransport siptx",

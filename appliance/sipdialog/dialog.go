@@ -14,16 +14,19 @@ import (
 // Dialog is the state of RFC 3261 12. Everything that the peer gave us is kept as text: Teams' Contact and Record-Route carry
 // parameters that must come back byte for byte (A.32).
 type Dialog struct {
-	CallID              string
-	LocalTag, RemoteTag string
-	Local, Remote       string // From and To of requests of ours, without the remote tag as long as there is none
-	LocalSeq, RemoteSeq uint32
-	Target              string                 // remote target: the Request-URI of requests of ours
-	Routes              []string               // route set, as Route values
-	Transport           siptransport.Transport // of the request that began it
-	Contact             string                 // value of our Contact header
+	CallID    string                 `json:"id"`
+	LocalTag  string                 `json:"localTag"`
+	RemoteTag string                 `json:"remoteTag"`
+	Local     string                 `json:"local"`  // From of requests of ours
+	Remote    string                 `json:"remote"` // To of requests of ours, without the remote tag as long as there is none
+	LocalSeq  uint32                 `json:"localSeq"`
+	RemoteSeq uint32                 `json:"remoteSeq"`
+	Target    string                 `json:"target"`           // remote target: the Request-URI of requests of ours
+	Routes    []string               `json:"routes,omitempty"` // route set, as Route values
+	Transport siptransport.Transport `json:"transport"`        // of the request that began it
+	Contact   string                 `json:"contact"`          // value of our Contact header
 
-	Phone *siptransport.PhoneTarget // of the phone that it is with, as it came last; nil: it is with no phone
+	Phone *siptransport.PhoneTarget `json:"phone,omitempty"` // of the phone that it is with, as it came last; nil: it is with no phone
 }
 
 // Began takes the dialog state from a request that begins it (12.1.1), but for its target.

@@ -103,8 +103,8 @@ func (l *Leg) transactWith(d *sipdialog.Dialog, method sip.RequestMethod, conten
 		done(nil, err)
 		return
 	}
-	if credentials == nil && l.auth != nil {
-		l.auth.Authorize(req) // a nonce that the peer has accepted may be good again
+	if credentials == nil && l.account.auth != nil {
+		l.account.auth.Authorize(req) // a nonce that the peer has accepted may be good again
 	}
 	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
 		if err == nil {
@@ -114,7 +114,7 @@ func (l *Leg) transactWith(d *sipdialog.Dialog, method sip.RequestMethod, conten
 				}
 				l.post(func() {
 					if res != nil && (res.StatusCode == 401 || res.StatusCode == 407) && credentials == nil && l.challenged(res) {
-						again := l.auth.Credentials(string(method), req.Recipient.String(), body)
+						again := l.account.auth.Credentials(string(method), req.Recipient.String(), body)
 						l.transactWith(d, method, contentType, body, h, again, done)
 						return
 					}
@@ -130,10 +130,10 @@ func (l *Leg) transactWith(d *sipdialog.Dialog, method sip.RequestMethod, conten
 
 // challenged takes a 401 or 407 and reports whether it can be answered.
 func (l *Leg) challenged(res *sipmsg.Response) bool {
-	if l.auth == nil {
+	if l.account.auth == nil {
 		return false
 	}
-	if err := l.auth.Challenged(res); err != nil {
+	if err := l.account.auth.Challenged(res); err != nil {
 		l.stack.log.Warn("challenge not answered", "gw", l.g.name, "if", l.iface.ID(), "leg", l.dialog.CallID, "err", err)
 		return false
 	}

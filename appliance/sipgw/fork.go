@@ -63,7 +63,7 @@ func (l *Leg) settle(out *outbound, tag string, a ack) {
 	case out.after != nil:
 		l.g.transactions.SettleFork(out.after.of, tag, a.raw, a.where)
 	case out.tx != nil && out.phones == nil && len(out.acks) == 1 && len(out.forks) == 0 && !l.outline.ForkedBeside(tag):
-		x := afterwards{l.g, l.iface, l.auth}
+		x := afterwards{l.g, l.iface, l.account.auth}
 		out.tx.Settle(tag, a.raw, a.where, x.forked)
 	}
 }
@@ -90,7 +90,7 @@ func (x afterwards) forked(of *siptx.Settled, res *sipmsg.Response) {
 		return
 	}
 	x.g.transactions.SettleFork(of, res.ToTag, nil, of.To()) // it comes again before its ACK has left
-	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, state: legOver, auth: x.auth.Again()}
+	l := &Leg{stack: x.g.stack, g: x.g, iface: x.iface, state: legOver, account: account{auth: x.auth.Again()}}
 	l.ownership.Abandon()
 	l.dialog = sipdialog.Dialog{CallID: first.CallID, LocalTag: first.FromTag, Local: first.FromText, LocalSeq: first.Seq, Transport: of.To().Transport}
 	l.dialog.Confirm(res)

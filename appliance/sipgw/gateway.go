@@ -47,13 +47,13 @@ func credential(c *siptransport.Conf, identity string) config.Credential {
 	return config.Credential{}
 }
 
-// authenticator answers challenges of an interface's peer with an identity's account; those of a phone, which has nothing to ask for, never.
-func authenticator(c *siptransport.Conf, i *config.SIPInterface, identity string) *sipmsg.Authenticator {
+// accountOf answers challenges of an interface's peer with an identity's account; those of a phone, which has nothing to ask for, never.
+func accountOf(c *siptransport.Conf, i *config.SIPInterface, identity string) account {
 	if ofPhones(i) {
-		return sipmsg.NewAuthenticator("", "")
+		return account{sipmsg.NewAuthenticator("", ""), identity}
 	}
-	account := credential(c, identity)
-	return sipmsg.NewAuthenticator(account.Username, string(account.Password))
+	a := credential(c, identity)
+	return account{sipmsg.NewAuthenticator(a.Username, string(a.Password)), identity}
 }
 
 // bury keeps the dialog of an ended leg for a moment, for a BYE that crosses ours. What is kept only knows the tags, who may speak, and

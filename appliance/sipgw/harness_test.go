@@ -386,15 +386,6 @@ func (b *bench) arrived(id, extra string) (*Leg, string) {
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
 
-// response is a response with header lines.
-func response(code int, reason string, h ...string) *sipmsg.Response {
-	head := fmt.Sprintf("SIP/2.0 %d %s\r\n%s\r\n\r\n", code, reason, strings.Join(h, "\r\n"))
-	if len(h) == 0 {
-		head = fmt.Sprintf("SIP/2.0 %d %s\r\n\r\n", code, reason)
-	}
-	return sipmsg.Parse([]byte(head), nil, sipmsg.Framing{}, netip.AddrPort{}).Response
-}
-
 // peerID is the identity of an interface of the tests' context.
 func peerID(name string) config.InterfaceID { return config.InterfaceID{Context: "SWITCH", Name: name} }
 

@@ -119,7 +119,7 @@ func (g *gateway) newLeg(tx *siptx.Server, i *config.SIPInterface, contact strin
 		l.outline.Phones(tx.From.Origin())
 	}
 	l.dialog.Target, l.dialog.Contact = contact, "<"+side.Contact(user, l.dialog.Transport)+">"
-	l.auth = authenticator(c, i, req.To.User())
+	l.account = accountOf(c, i, req.To.User())
 	l.in = &inbound{tx: tx, seq: req.Seq, initial: true, rel: newReliable(req)}
 	l.outline.AnsweredBy(tx.From.Source.Addr())
 	l.begin(tx.From.Source.String() + "/" + l.dialog.Transport.String())

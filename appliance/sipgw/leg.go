@@ -41,8 +41,14 @@ type Leg struct {
 	offers  offers
 	pending map[RequestID]*siptx.Server
 	waiting []hop // requests that wait for a name to be resolved, in their order
-	auth    *sipmsg.Authenticator
+	account account
 	session session
+}
+
+// account answers the challenges of the peer.
+type account struct {
+	auth     *sipmsg.Authenticator // nil: nothing is answered
+	identity string                // whose it is
 }
 
 // offers are the descriptions of ourselves.

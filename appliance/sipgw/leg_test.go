@@ -514,15 +514,17 @@ func TestUnknownInterfaceFails(t *testing.T) {
 	})
 }
 
+// withAccount gives the gateway a location service with an account.
+func withAccount(c *config.Config, _ *config.SIPInterface) {
+	c.Auth = []*config.AuthService{{Name: "as", Users: []config.Credential{{Username: "user.01", Password: "secret"}}}}
+	c.Location = []*config.LocationService{{Name: "ls", Identities: []*config.Identity{{Name: "user.01", IdentitySettings: config.IdentitySettings{
+		AuthOutbound: &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "as"}}}}}}}}}
+	c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
+}
+
 func TestChallengeIsAnswered(t *testing.T) {
-	account := func(c *config.Config, _ *config.SIPInterface) {
-		c.Auth = []*config.AuthService{{Name: "as", Users: []config.Credential{{Username: "user.01", Password: "secret"}}}}
-		c.Location = []*config.LocationService{{Name: "ls", Identities: []*config.Identity{{Name: "user.01", IdentitySettings: config.IdentitySettings{
-			AuthOutbound: &config.AuthOutbound{Services: []config.Authenticate{{Service: config.Ref[config.Config, config.AuthService]{Name: "as"}}}}}}}}}
-		c.Gateways[0].Location = []config.Ref[config.Config, config.LocationService]{{Name: "ls"}}
-	}
 	const challenge = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"abc\",algorithm=MD5,qop=\"auth\"\n"
-	onPaper(t, account, func(t *testing.T, b *bench) {
+	onPaper(t, withAccount, func(t *testing.T, b *bench) {
 		l, invite := b.dial(func(r *Invite) { r.Identity = "user.01" })
 		b.put(reply(invite, "401 Unauthorized", "z", challenge, ""))
 		list := b.starts("ACK ", "INVITE ")
@@ -544,7 +546,7 @@ func TestChallengeIsAnswered(t *testing.T) {
 		}
 	})
 	t.Run("a wrong password is not repeated", func(t *testing.T) {
-		onPaper(t, account, func(t *testing.T, b *bench) {
+		onPaper(t, withAccount, func(t *testing.T, b *bench) {
 			_, invite := b.dial(func(r *Invite) { r.Identity = "user.01" })
 			b.put(reply(invite, "401 Unauthorized", "z", challenge, ""))
 			second := b.starts("ACK ", "INVITE ")[1]

@@ -117,7 +117,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 	l.dialog = sipdialog.Dialog{CallID: s.callID(r.Hops), LocalTag: tag, Local: from.String(), Remote: r.To.String(),
 		LocalSeq: uint32(rand.IntN(1000)) + 1, Target: r.RequestURI, Transport: to.Transport,
 		Contact: "<" + side.Contact(r.ContactUser, to.Transport) + ">"}
-	l.auth = authenticator(g.Conf(), i, r.Identity)
+	l.account = accountOf(g.Conf(), i, r.Identity)
 	l.out = &outbound{initial: true, to: to, began: time.Now(), invitation: invitation{body: r.Body, headers: r.Headers, identity: r.Identity}, acks: map[ackKey]ack{}}
 	if len(r.Parts) > 0 {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
@@ -154,7 +154,7 @@ func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 		return
 	}
 	if again == nil {
-		l.auth.Authorize(req)
+		l.account.auth.Authorize(req)
 	}
 	if !out.initial {
 		out.to = l.hopOf(&l.dialog)
@@ -271,7 +271,7 @@ func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *sipdialog.Dialog)
 	}
 	out.state = inviteAnswered
 	out.stop()
-	l.auth.Accepted()
+	l.account.auth.Accepted()
 	if out.initial {
 		l.confirmed(out, res)
 	} else {
@@ -387,7 +387,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 	case wanted && (code == 401 || code == 407) && l.challenged(res):
 		out.tries++
 		l.dialog.LocalSeq++
-		l.invite(out, l.auth.Credentials(string(sip.INVITE), req.Recipient.String(), out.body))
+		l.invite(out, l.account.auth.Credentials(string(sip.INVITE), req.Recipient.String(), out.body))
 		return
 	case wanted && code == 422 && l.sessionLonger(res):
 		out.tries++

@@ -39,6 +39,9 @@ func (l *Leg) post(f func()) {
 
 // emit tells the owner. It is posted, so that an event never comes in the middle of a method that the owner called.
 func (l *Leg) emit(e Event) {
+	if l.g != nil && l.g.Silent() {
+		return
+	}
 	if o := l.ownership.Current(); o != nil {
 		o.Post(func() { o.Event(l, e) })
 	}

@@ -104,6 +104,7 @@ func (g *gateway) response(res *sipmsg.Response, a siptransport.Arrival) {
 	} else if settled = g.transactions.Settled(res); settled != nil {
 		asked = settled.Asked()
 	} else {
+		g.straggler(res, a)
 		return
 	}
 	if !g.Kin(asked, a.Origin()) {

@@ -20,6 +20,8 @@ type session struct {
 	on       bool
 	refresh  *time.Timer
 	expire   *time.Timer
+	// When they fire.
+	refreshes, expires time.Time
 }
 
 func (s *session) stop() {
@@ -127,9 +129,17 @@ func (l *Leg) startSession(interval time.Duration, ours bool) {
 	interval = max(interval, minSE)
 	l.session.interval, l.session.ours, l.session.on = interval, ours, true
 	if ours {
-		l.session.refresh = l.after(interval/2, l.refreshSession)
+		l.refreshIn(interval / 2)
 	}
-	l.session.expire = l.after(interval-min(32*time.Second, interval/3), func() { l.die(408, "session timer expired") })
+	l.expireIn(interval - min(32*time.Second, interval/3))
+}
+
+func (l *Leg) refreshIn(d time.Duration) {
+	l.session.refreshes, l.session.refresh = time.Now().Add(d), l.after(d, l.refreshSession)
+}
+
+func (l *Leg) expireIn(d time.Duration) {
+	l.session.expires, l.session.expire = time.Now().Add(d), l.after(d, func() { l.die(408, "session timer expired") })
 }
 
 // refreshLater is another try after a refusal, which leaves the session as it is until it expires (10): when the peer says, else
@@ -139,7 +149,7 @@ func (l *Leg) refreshLater(wait time.Duration) {
 		if wait == 0 {
 			wait = max(refreshAgain, l.session.interval/10)
 		}
-		l.session.refresh = l.after(wait, l.refreshSession)
+		l.refreshIn(wait)
 	}
 }
 
@@ -148,7 +158,7 @@ func (l *Leg) refreshLater(wait time.Duration) {
 func (l *Leg) refreshSession() {
 	if l.state != legConfirmed || l.out != nil || l.asked() || len(l.offers.last) == 0 {
 		// The INVITE that is under way refreshes, too, and starts the timer anew; should it be refused, this is the next chance.
-		l.session.refresh = l.after(refreshAgain, l.refreshSession)
+		l.refreshIn(refreshAgain)
 		return
 	}
 	l.reoffer(&outbound{refresh: true, invitation: invitation{offer: func() []byte { return l.offers.last }}})

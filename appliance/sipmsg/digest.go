@@ -100,6 +100,42 @@ func (a *Authenticator) Accepted() {
 	}
 }
 
+// Nonce is a challenge that has been answered, as another box can go on with it.
+type Nonce struct {
+	Proxy     bool     `json:"proxy,omitempty"` // from Proxy-Authenticate
+	Realm     string   `json:"realm"`
+	Nonce     string   `json:"nonce"`
+	Opaque    string   `json:"opaque,omitempty"`
+	HasOpaque bool     `json:"hasOpaque,omitempty"`
+	Algorithm string   `json:"algorithm,omitempty"`
+	QOP       []string `json:"qop,omitempty"`
+	Cnonce    string   `json:"cnonce"`
+	Count     uint32   `json:"count"` // requests that were authorized with it
+	Proven    bool     `json:"proven,omitempty"`
+}
+
+// Nonces are the challenges that have been answered.
+func (a *Authenticator) Nonces() (list []Nonce) {
+	for _, n := range a.nonces {
+		list = append(list, Nonce{Proxy: n.proxy, Realm: n.c.realm, Nonce: n.c.nonce, Opaque: n.c.opaque, HasOpaque: n.c.hasOpaque, Algorithm: n.c.algorithm,
+			QOP: n.c.qop, Cnonce: n.cnonce, Count: n.count, Proven: n.proven})
+	}
+	return list
+}
+
+// Resume goes on with challenges of Nonces. Their counts skip ahead, because requests may have left since then, and a server takes no count twice.
+func (a *Authenticator) Resume(list []Nonce) {
+	const ahead = 32
+	a.nonces = nil
+	for _, x := range list {
+		n := &nonce{proxy: x.Proxy, cnonce: x.Cnonce, count: x.Count + ahead, proven: x.Proven,
+			c: challenge{realm: x.Realm, nonce: x.Nonce, opaque: x.Opaque, hasOpaque: x.HasOpaque, algorithm: x.Algorithm, qop: x.QOP, hasQOP: x.QOP != nil}}
+		if n.c.supported() {
+			a.nonces = append(a.nonces, n)
+		}
+	}
+}
+
 // Reset forgets every challenge, so that the next request is challenged anew.
 func (a *Authenticator) Reset() { a.nonces = nil }
 

@@ -42,6 +42,9 @@ type datagramFlow struct {
 }
 
 func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
+	if !f.d.g.speaks() {
+		return
+	}
 	f.d.g.trace(UDP, f.d.local, f.to, true, m)
 	_, err := f.d.conn.WriteToUDPAddrPort(m, f.to)
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/sipmsg"
 )
@@ -48,6 +49,8 @@ type Options struct {
 	// Clock says why certificates cannot be judged yet, nil when they can: until then no TLS begins. May be nil.
 	Clock func() error
 	Trace func(TraceEntry) // every message in and out; may be nil; must not block
+	// Term is how long the box may speak for its pair: nothing leaves when it is over. nil: the box stands alone.
+	Term *pair.Term
 }
 
 // SetDefaults fills in the network of the box itself, and a log that discards everything.
@@ -70,6 +73,7 @@ type Gate struct {
 	receive func(head, body []byte, f sipmsg.Framing, a Arrival)
 
 	conf    atomic.Pointer[Conf]
+	silent  atomic.Bool   // see Silence
 	rewatch chan struct{} // the peers' names changed
 	stop    context.CancelFunc
 	senders senders
@@ -137,7 +141,7 @@ func (g *Gate) Configure(c *Conf) (anew bool) {
 func (g *Gate) Open() error {
 	var errs []error
 	for k, iface := range g.conf.Load().sockets() {
-		if g.sockets.has(k) {
+		if g.sockets.has(k) || g.Silent() {
 			continue
 		}
 		l := g.listen(iface, k)
@@ -170,6 +174,18 @@ func (g *Gate) Close() {
 		s.close(errConnClosed)
 	}
 }
+
+// Silence has nothing leave the gate from now on, not even the end of a connection: another box speaks in the place of this one. It is never
+// taken back.
+func (g *Gate) Silence() { g.silent.Store(true) }
+
+// Silent reports whether Silence was called.
+func (g *Gate) Silent() bool { return g.silent.Load() }
+
+// speaks reports whether anything may leave the gate now.
+func (g *Gate) speaks() bool { return !g.silent.Load() && g.opts.Term.Runs() }
+
+var errSilent = errors.New("another box speaks in the place of this one")
 
 // Incomplete reports whether a socket of the gateway is missing.
 func (g *Gate) Incomplete() bool {

@@ -80,6 +80,10 @@ func (g *Gate) accept(l *listener) {
 func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.Trusts(from.Addr())
+	if !g.speaks() {
+		discard(conn)
+		return
+	}
 	if !trusted {
 		g.untrusted(l.key.transport, from, l.key.addr, nil)
 		if !g.conf.Load().Gateway.AnswerUntrusted {
@@ -99,8 +103,20 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 	}
 }
 
-// discard drops a connection in silence, without a FIN, which would tell that something listens.
+// end closes a connection; one of a gate that must not speak without any word.
+func (g *Gate) end(conn net.Conn) {
+	if g.speaks() {
+		conn.Close()
+		return
+	}
+	discard(conn)
+}
+
+// discard drops a connection in silence, without a FIN, which would tell that something listens, and without the last word of TLS.
 func discard(conn net.Conn) {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
 	if t, ok := conn.(*net.TCPConn); ok {
 		t.SetLinger(0)
 	}

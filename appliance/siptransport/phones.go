@@ -17,11 +17,11 @@ var lastFlow atomic.Uint64
 
 // PhoneTarget is where requests for a phone go: back on the way by which it has registered, or by which a request of it came (RFC 5626).
 type PhoneTarget struct {
-	URI       string         // its Contact, the Request-URI of requests that begin something; "" in a dialog
-	Flow      FlowID         // of its connection; 0 over UDP
-	Addr      netip.AddrPort // its own: the source of what came
-	Local     netip.AddrPort // the socket of ours that it came to; zero: the one on that side of the network
-	Transport Transport
+	URI       string         `json:"uri,omitempty"` // its Contact, the Request-URI of requests that begin something; "" in a dialog
+	Flow      FlowID         `json:"-"`             // of its connection; 0 over UDP
+	Addr      netip.AddrPort `json:"addr"`          // its own: the source of what came
+	Local     netip.AddrPort `json:"local"`         // the socket of ours that it came to; zero: the one on that side of the network
+	Transport Transport      `json:"transport"`
 }
 
 // Target is the same for those who send requests. Port and address of a phone are never looked up, and never dialled.

@@ -86,6 +86,10 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 		failure, to.Addrs = &Error{Op: "handshake", Peer: to.Name, Err: err}, nil
 	}
 	for _, a := range to.Addrs {
+		if !g.speaks() {
+			failure = &Error{Op: "dial", Peer: a.String(), Err: errSilent}
+			break
+		}
 		dialling, end := context.WithTimeout(ctx, dialTimeout)
 		conn, err := g.opts.Network.Dial(dialling, to.Transport, local, a)
 		end()

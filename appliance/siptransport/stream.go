@@ -209,7 +209,7 @@ func (s *stream) close(err error) {
 	s.mu.Unlock()
 
 	if conn != nil {
-		conn.Close()
+		s.g.end(conn)
 	}
 	s.g.connections.forget(s)
 	for _, q := range queue {
@@ -222,7 +222,7 @@ func (s *stream) close(err error) {
 			lost(err)
 		}
 	}
-	if f := s.g.opts.OnLost; f != nil && s.accepted {
+	if f := s.g.opts.OnLost; f != nil && s.accepted && !s.g.Silent() {
 		f(s.id)
 	}
 }
@@ -324,6 +324,10 @@ func (s *stream) ping() bool {
 }
 
 func (s *stream) writeNow(b []byte) bool {
+	if !s.g.speaks() {
+		s.close(errSilent)
+		return false
+	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := s.conn.Write(b); err != nil {
 		s.close(&Error{Op: "write", Peer: s.peer.String(), Err: err})

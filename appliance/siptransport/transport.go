@@ -1,5 +1,7 @@
 package siptransport
 
+import "fmt"
+
 // Transport is how messages travel. The zero value is none.
 type Transport uint8
 
@@ -37,7 +39,7 @@ func ParseTransport(word string) (Transport, bool) {
 	return 0, false
 }
 
-func (t Transport) String() string { return kinds[t].word }
+func (t Transport) String() string { return kinds[t].word } // "" for none
 
 // Reliable reports whether it is a stream: messages need their length, and none is repeated.
 func (t Transport) Reliable() bool { return kinds[t].reliable }
@@ -54,4 +56,18 @@ func (t Transport) param() string {
 		return ""
 	}
 	return ";transport=" + t.String()
+}
+
+// MarshalText and UnmarshalText write a transport by its word.
+func (t Transport) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+func (t *Transport) UnmarshalText(word []byte) error {
+	if *t = 0; len(word) == 0 {
+		return nil
+	}
+	var ok bool
+	if *t, ok = ParseTransport(string(word)); !ok {
+		return fmt.Errorf("no transport: %q", word)
+	}
+	return nil
 }

@@ -240,6 +240,16 @@ func (tx *Client) fail(flow siptransport.Flow, err error) {
 	tx.mu.Unlock()
 }
 
+// drop ends the transaction for good.
+func (tx *Client) drop(err error) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	waits := tx.state == txCalling || tx.state == txProceeding
+	if tx.end(); waits {
+		tx.result(nil, err)
+	}
+}
+
 // Abort ends the transaction in silence; a request that still waits for its connection is not sent.
 func (tx *Client) Abort() {
 	tx.mu.Lock()

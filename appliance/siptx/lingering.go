@@ -158,6 +158,18 @@ func (l *lingering) overdue(now time.Time) (gone []lingerer, wait time.Duration)
 	return gone, 0
 }
 
+// clear removes all.
+func (l *lingering) clear() (gone []lingerer) {
+	for l.all.n > 0 {
+		gone = append(gone, l.remove(l.all.oldest))
+	}
+	if l.sweep != nil {
+		l.sweep.Stop()
+		l.sweep = nil
+	}
+	return gone
+}
+
 // linger takes an entry in, for as long as a message of its transaction may come again. The lock is held; what is returned is to be
 // ended without it.
 func (t *Table) linger(l *lingering, x lingerer, key string, from netip.Addr) (gone []lingerer) {

@@ -114,6 +114,22 @@ func (t *Table) Parting() bool {
 	})
 }
 
+// Drop ends every transaction: nothing is sent again, and who waits for a response is told err.
+func (t *Table) Drop(err error) {
+	t.mu.Lock()
+	clients, servers := slices.Collect(maps.Values(t.clients)), slices.Collect(maps.Values(t.servers))
+	gone := append(t.lingering.clear(), t.settled.clear()...)
+	t.forgetMerges(gone)
+	t.mu.Unlock()
+	for _, tx := range clients {
+		tx.drop(err)
+	}
+	for _, tx := range servers {
+		tx.end()
+	}
+	end(gone)
+}
+
 // Counts is how much a table holds.
 type Counts struct{ Clients, Servers, Lingering, Settled, Merged, Octets int }
 

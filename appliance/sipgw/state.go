@@ -1,0 +1,228 @@
+package sipgw
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/sipdialog"
+	"viaduct/appliance/sipmsg"
+	"viaduct/appliance/siptransport"
+	"viaduct/appliance/siptx"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// LegState is an established leg as a value, with which another box goes on where this one stops. It is written as JSON.
+type LegState struct {
+	Context   string           `json:"cs"`
+	Interface string           `json:"if"`
+	Peer      string           `json:"peer"` // of LegInfo
+	Incoming  bool             `json:"in,omitempty"`
+	Here      netip.AddrPort   `json:"here"`    // where the peer reaches us
+	Speaker   netip.Addr       `json:"speaker"` // the address that began the dialog, or answered last
+	Dialog    sipdialog.Dialog `json:"dialog"`
+	Said      string           `json:"said,omitempty"` // our last description
+	Identity  string           `json:"identity,omitempty"`
+	Nonces    []sipmsg.Nonce   `json:"nonces,omitempty"`
+	Session   SessionState     `json:"session,omitzero"`
+}
+
+// SessionState is a session timer. What is left counts from Leg.State on: the clocks of two boxes may differ.
+type SessionState struct {
+	On       bool          `json:"on,omitempty"`
+	Ours     bool          `json:"ours,omitempty"` // we refresh
+	Interval time.Duration `json:"interval,omitempty"`
+	Least    time.Duration `json:"least,omitempty"`
+	Refresh  time.Duration `json:"refresh,omitempty"` // left until we refresh
+	Expire   time.Duration `json:"expire,omitempty"`  // left until the call is given up
+}
+
+// State is the leg as a value; false: it is not established, or about to end.
+func (l *Leg) State() (LegState, bool) {
+	if l.state != legConfirmed && l.state != legAnswered || l.byeWanted != nil {
+		return LegState{}, false
+	}
+	peer, _ := l.outline.Speakers()
+	id := l.iface.ID()
+	x := LegState{Context: id.Context, Interface: id.Name, Peer: l.info.Peer, Incoming: l.incoming, Here: l.here, Speaker: peer, Dialog: l.dialog,
+		Said: string(l.offers.last), Identity: l.account.identity, Session: l.session.state()}
+	if l.dialog.Phone != nil {
+		phone := *l.dialog.Phone // it changes with each request of the phone
+		x.Dialog.Phone = &phone
+	}
+	if l.account.auth != nil {
+		x.Nonces = l.account.auth.Nonces()
+	}
+	return x, true
+}
+
+func (s *session) state() SessionState {
+	x := SessionState{On: s.on, Ours: s.ours, Interval: s.interval, Least: s.least}
+	if s.on {
+		x.Expire = max(0, time.Until(s.expires))
+		if s.ours {
+			x.Refresh = max(0, time.Until(s.refreshes))
+		}
+	}
+	return x
+}
+
+// ahead is by how much the CSeq of a restored leg skips ahead: what has been said since its State is not known (RFC 3261 12.2.2 lets it).
+const ahead = 1000
+
+// Restore makes a leg go on that another box has had, for an owner that has taken its place. since is how long ago its State was taken. No
+// event comes of it. The interface must be there: Apply comes before. It may be called from any goroutine.
+func (s *Stack) Restore(x LegState, since time.Duration, o Owner) (*Leg, error) {
+	i, g := s.sipInterface(config.InterfaceID{Context: x.Context, Name: x.Interface})
+	if g == nil {
+		return nil, fmt.Errorf("restore leg %s: %w", x.Dialog.CallID, errNoGateway)
+	}
+	d := x.Dialog
+	if d.CallID == "" || d.LocalTag == "" || d.RemoteTag == "" || d.Target == "" || d.Transport == 0 || d.LocalSeq > 1<<31-1-ahead {
+		return nil, fmt.Errorf("restore leg %s: %w", d.CallID, errNoDialog)
+	}
+	if g.legs.Find(d.CallID, d.LocalTag) != nil {
+		return nil, fmt.Errorf("restore leg %s: %w", d.CallID, errTwice)
+	}
+	l := &Leg{stack: s, g: g, iface: i, incoming: x.Incoming, here: x.Here, state: legConfirmed, dialog: d, pending: map[RequestID]*siptx.Server{},
+		offers: offers{last: []byte(x.Said)}, account: accountOf(g.Conf(), i, x.Identity)}
+	l.dialog.LocalSeq += ahead
+	l.account.auth.Resume(x.Nonces)
+	if l.incoming {
+		l.counted = g.NewCall(x.Speaker, false, nil)
+		l.counted.Decided()
+		l.counted.Acknowledged(true)
+	}
+	if p := l.dialog.Phone; p != nil {
+		l.outline.Phones(siptransport.Origin{Transport: p.Transport, Addr: p.Addr.Addr()})
+	}
+	l.outline.AnsweredBy(x.Speaker)
+	l.begin(x.Peer)
+	l.ownership.Take(o)
+	l.post(func() { l.resumeSession(x.Session, since) })
+	if !g.legs.Add(d.CallID, d.LocalTag, l) {
+		return nil, fmt.Errorf("restore leg %s: %w", d.CallID, errNoGateway)
+	}
+	return l, nil
+}
+
+var (
+	errNoDialog = errors.New("this is not the state of a dialog")
+	errTwice    = errors.New("it is there already")
+)
+
+const (
+	restoredLives = time.Minute      // at least, whatever its session timer says: long enough for a refresh
+	refreshSpread = 10 * time.Second // in which the refreshes that are overdue leave
+)
+
+// resumeSession goes on with the session timer of a restored leg. One that has run out while no box was there refreshes now, whose turn it
+// ever was: the peer's answer shows that the call is alive.
+func (l *Leg) resumeSession(x SessionState, since time.Duration) {
+	l.session.interval, l.session.least = x.Interval, x.Least
+	if !x.On || x.Interval < minSE || l.state == legOver {
+		return
+	}
+	l.session.on, l.session.ours = true, x.Ours
+	refresh, expire := x.Refresh-since, x.Expire-since
+	if overdue := expire < restoredLives; overdue || x.Ours {
+		if overdue || refresh <= 0 {
+			refresh = time.Second + rand.N(refreshSpread)
+		}
+		l.refreshIn(refresh)
+	}
+	l.expireIn(max(expire, restoredLives))
+}
+
+// straggler is a response without a transaction. A 2xx to an INVITE of a box that is no more gets its ACK from the one that has restored the leg:
+// the peer would hang up without one (RFC 3261 13.3.1.4).
+func (g *gateway) straggler(res *sipmsg.Response, a siptransport.Arrival) {
+	if res.StatusCode/100 != 2 || res.SeqMethod != sip.INVITE {
+		return
+	}
+	l := g.legs.Find(res.CallID, res.FromTag)
+	if l == nil || !l.heeds(a.Origin()) {
+		return
+	}
+	l.post(func() {
+		if l.state == legConfirmed && l.out == nil && res.ToTag == l.dialog.RemoteTag && res.Seq <= l.dialog.LocalSeq {
+			l.ackIn(&l.dialog, &outbound{seq: res.Seq, acks: map[ackKey]ack{}}, res.ToTag, nil, "")
+		}
+	})
+}
+
+// MarshalJSON writes each octet of the peer's texts as a character: they need not be UTF-8, and go back to the peer byte for byte.
+func (x LegState) MarshalJSON() ([]byte, error) {
+	x.Dialog.Routes = append([]string(nil), x.Dialog.Routes...)
+	x.Nonces = append([]sipmsg.Nonce(nil), x.Nonces...)
+	for _, s := range x.texts() {
+		*s = widened(*s)
+	}
+	type plain LegState
+	return json.Marshal(plain(x))
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (x *LegState) UnmarshalJSON(b []byte) error {
+	type plain LegState
+	if err := json.Unmarshal(b, (*plain)(x)); err != nil {
+		return fmt.Errorf("read the state of a leg: %w", err)
+	}
+	for _, s := range x.texts() {
+		var ok bool
+		if *s, ok = narrowed(*s); !ok {
+			return errNoDialog
+		}
+	}
+	return nil
+}
+
+// texts are those that a peer may have had a hand in.
+func (x *LegState) texts() []*string {
+	d := &x.Dialog
+	list := []*string{&x.Peer, &x.Said, &x.Identity, &d.CallID, &d.LocalTag, &d.RemoteTag, &d.Local, &d.Remote, &d.Target, &d.Contact}
+	for n := range d.Routes {
+		list = append(list, &d.Routes[n])
+	}
+	for n := range x.Nonces {
+		list = append(list, &x.Nonces[n].Realm, &x.Nonces[n].Nonce, &x.Nonces[n].Opaque)
+	}
+	return list
+}
+
+// widened has a character for each octet.
+func widened(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		b.WriteRune(rune(c))
+	}
+	return b.String()
+}
+
+// narrowed has an octet for each character.
+func narrowed(s string) (string, bool) {
+	if isASCII(s) {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r > 0xff {
+			return "", false
+		}
+		b = append(b, byte(r))
+	}
+	return string(b), true
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
+}
