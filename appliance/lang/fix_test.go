@@ -31,6 +31,8 @@ func TestFixesPutTheirProblemsRight(t *testing.T) {
 		"a log for anyone":         guide + "\nprofile tls LOG\n  trusted-certificate pki:certificate/LOG-CA\nsyslog-client\n  remote log.example.com tls\n  use profile tls LOG\n",
 		"no accounts":              strings.ReplaceAll(guide, "  username user", "  # username user"),
 		"fleet":                    guide + fleetSlips,
+		"pair":                     guide + pairSlips,
+		"pair of one":              strings.Replace(pairOfAll, "  box 2 key", "  # box 2 key", 1),
 		"presence":                 guide + presenceSlips,
 		"phones":                   strings.Replace(phonesOfAnOffice, "protocol http\n", "protocol http 8090\n", 1) + strings.Replace(phoneSlips, "username 76 password 76\n", "username 76 password zB7-kw2Rt6\n", 1),
 		"habits": "context cs SWITCH\n no shutdown\n interface sip IF_A\n routing-table called-e164 RT\n  route 0XXX dest-interface IF_A\n  route any dest-interface IF_A\n" +

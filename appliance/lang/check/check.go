@@ -30,7 +30,7 @@ func (l Lines) Configuration(cfg *config.Config, env Env) []Problem {
 // checks judge what the lines of a configuration mean together.
 var checks = []func(*checker){
 	checkBinds, checkPorts, checkIdentities, checkNetwork, checkNames, checkClock, checkSwitches, checkTables, checkInterfaces,
-	checkTeams, checkCallingNumber, checkMedia, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkACME, checkConsole, checkWeb, checkSyslog, checkSNMP, checkMetrics, checkSeals, checkRecords, checkHEP, checkFleet, checkPresence,
+	checkTeams, checkCallingNumber, checkMedia, checkDomains, checkHuntGroups, checkGateways, checkTLS, checkACME, checkConsole, checkWeb, checkSyslog, checkSNMP, checkMetrics, checkSeals, checkRecords, checkHEP, checkFleet, checkRedundancy, checkPresence,
 	checkPhones, checkSurvivals, checkProvisioning,
 }
 

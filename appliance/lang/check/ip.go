@@ -102,17 +102,7 @@ func (c *checker) reachable(a netip.Addr) bool {
 
 // checkNetwork looks for addresses that no packet can reach.
 func checkNetwork(c *checker) {
-	bound := map[*config.IPInterface]bool{}
-	for _, p := range c.cfg.Ports {
-		if i := c.cfg.IPInterface(p.Bind.Context, p.Bind.Interface); i != nil && p.Enabled {
-			bound[i] = true
-		}
-		for _, v := range p.VLANs {
-			if i := c.cfg.IPInterface(v.Bind.Context, v.Bind.Interface); i != nil && p.Enabled && v.Enabled {
-				bound[i] = true
-			}
-		}
-	}
+	bound := c.onPort()
 	hasDefault := c.leased()
 	nets := c.attached()
 	for _, x := range c.cfg.IP {
@@ -287,4 +277,20 @@ func checkClock(c *checker) {
 	if _, err := config.Zone(c.cfg.Clock.Zone); err != nil {
 		c.add(c.at(c.cfg, "Zone"), Error, err.Error(), "")
 	}
+}
+
+// onPort has the IP interfaces that an enabled port or VLAN is bound to.
+func (c *checker) onPort() map[*config.IPInterface]bool {
+	bound := map[*config.IPInterface]bool{}
+	for _, p := range c.cfg.Ports {
+		if i := c.cfg.IPInterface(p.Bind.Context, p.Bind.Interface); i != nil && p.Enabled {
+			bound[i] = true
+		}
+		for _, v := range p.VLANs {
+			if i := c.cfg.IPInterface(v.Bind.Context, v.Bind.Interface); i != nil && p.Enabled && v.Enabled {
+				bound[i] = true
+			}
+		}
+	}
+	return bound
 }
