@@ -55,14 +55,15 @@ func (b *accounts) Licenses() status.Licenses {
 func (b *accounts) Registrations() []status.Registration {
 	return []status.Registration{{Gateway: "lan", Identity: "user.01", AOR: "sip:user.01@pbx", State: status.Registered}, {Gateway: "wan", Identity: "user.01", AOR: "sip:user.01@pbx"}}
 }
-func (b *accounts) Web() status.Web            { return status.Web{} }
-func (b *accounts) Peers() []status.Peer       { return nil }
-func (b *accounts) Gateways() []status.Gateway { return nil }
-func (b *accounts) Clock() status.Clock        { return status.Clock{Synced: true} }
-func (b *accounts) Ports() []status.Port       { return nil }
-func (b *accounts) Fleet() status.Fleet        { return status.Fleet{} }
-func (b *accounts) Presence() status.Presence  { return status.Presence{} }
-func (b *accounts) PKI() []status.Key          { return nil }
+func (b *accounts) Web() status.Web               { return status.Web{} }
+func (b *accounts) Peers() []status.Peer          { return nil }
+func (b *accounts) Gateways() []status.Gateway    { return nil }
+func (b *accounts) Clock() status.Clock           { return status.Clock{Synced: true} }
+func (b *accounts) Ports() []status.Port          { return nil }
+func (b *accounts) Fleet() status.Fleet           { return status.Fleet{} }
+func (b *accounts) Redundancy() status.Redundancy { return status.Redundancy{} }
+func (b *accounts) Presence() status.Presence     { return status.Presence{} }
+func (b *accounts) PKI() []status.Key             { return nil }
 func (b *accounts) TrafficTotals() status.TrafficTotals {
 	return status.TrafficTotals{}
 }

@@ -53,6 +53,7 @@ func (b *backend) Metrics(w io.Writer) error {
 	m.certificates(b.box.PKI())
 	m.presence(b.box.Presence())
 	m.fleet(b.box.Fleet())
+	m.redundancy(b.box.Redundancy())
 	m.head("viaduct_alarm", "gauge", "Alarms that are raised, by their id")
 	for _, a := range b.box.AlarmCounts() {
 		m.value("viaduct_alarm", float64(a.N), "id", a.ID, "severity", a.Severity.String())

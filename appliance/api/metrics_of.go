@@ -63,6 +63,31 @@ func (m *metrics) presence(p status.Presence) {
 	each("viaduct_presence_reported_total", "counter", "Calls of the PBX that were reported to Teams", func(s status.PresenceService) float64 { return float64(s.Counters.Reports) })
 }
 
+// redundancy has no series while the box is one of no pair.
+func (m *metrics) redundancy(r status.Redundancy) {
+	if r.State == status.PairOff {
+		return
+	}
+	m.head("viaduct_pair_active", "gauge", "1 when this box of the pair is the active one")
+	m.value("viaduct_pair_active", truth(r.State == status.PairActive || r.State == status.PairSwitching))
+	m.head("viaduct_pair_protected", "gauge", "1 when the standby of the pair, this box or the other one, could take over now")
+	m.value("viaduct_pair_protected", truth(r.Protected()))
+	m.head("viaduct_pair_takeovers_total", "counter", "How often a box of the pair has become the active one")
+	m.value("viaduct_pair_takeovers_total", float64(r.Reign))
+	m.head("viaduct_pair_path_up", "gauge", "1 when a port of the pair has a link, and its witness is not silent")
+	for _, p := range r.Ports {
+		m.value("viaduct_pair_path_up", truth(p.Carrier && p.Witness != "silent"), "interface", p.Name)
+	}
+	m.head("viaduct_pair_linked", "gauge", "1 when the direct path carries what the boxes copy")
+	m.value("viaduct_pair_linked", truth(r.Other.Linked))
+	m.head("viaduct_pair_entries", "gauge", "What the standby has copied, by what it is")
+	for _, kind := range slices.Sorted(maps.Keys(r.Replication.Entries)) {
+		m.value("viaduct_pair_entries", float64(r.Replication.Entries[kind]), "kind", kind)
+	}
+	m.head("viaduct_pair_differences", "gauge", "What both boxes should have alike, and do not")
+	m.value("viaduct_pair_differences", float64(len(r.Differences)))
+}
+
 // fleet has no series while the box belongs to none.
 func (m *metrics) fleet(f status.Fleet) {
 	if f.Name == "" {

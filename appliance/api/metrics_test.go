@@ -81,6 +81,12 @@ func (*measured) Fleet() status.Fleet {
 		Tunnels: []status.Tunnel{{Operator: "anna"}}, Sent: []status.FleetSent{{What: "alarms", Waiting: 4096}}}
 }
 
+func (*measured) Redundancy() status.Redundancy {
+	return status.Redundancy{State: status.PairActive, Reign: 4, Other: status.PairOther{Eligible: true, Linked: true}, Differences: []status.PairDifference{{What: "firmware"}},
+		Ports:       []status.PairPort{{Name: "lan", Carrier: true, Witness: "heard"}, {Name: "wan", Carrier: true, Witness: "silent"}, {Name: hostile}},
+		Replication: status.PairReplication{Entries: map[string]int{"call": 12, hostile: 1}}}
+}
+
 func (*measured) Presence() status.Presence {
 	return status.Presence{Services: []status.PresenceService{
 		{Name: "TEAMS", State: status.PresenceWorking, Latency: 250 * time.Millisecond, Matched: 12, Problems: []status.PresenceProblem{{User: hostile}},
@@ -126,6 +132,8 @@ func TestMetricsOfCallsAndPeers(t *testing.T) {
 		`viaduct_sip_responses_total{interface="up",peer="",direction="out",code="486"} 3`, `viaduct_sip_responses_total{interface="up",peer="",direction="out",code="4xx"} 4`,
 		`viaduct_sip_repeated_total{interface="up",peer="",direction="in"} 2`, `viaduct_sip_repeated_total{interface="up",peer="",direction="out"} 0`,
 		`viaduct_fleet_connected 1`, `viaduct_fleet_leased{kind="sip-sessions"} 12`, `viaduct_fleet_leased{kind="srtp-channels"} 0`, `viaduct_fleet_lease_until_seconds{kind="sip-sessions"} 1.8e+09`,
+		`viaduct_pair_active 1`, `viaduct_pair_protected 1`, `viaduct_pair_takeovers_total 4`, `viaduct_pair_path_up{interface="lan"} 1`, `viaduct_pair_path_up{interface="wan"} 0`,
+		`viaduct_pair_linked 1`, `viaduct_pair_entries{kind="call"} 12`, `viaduct_pair_differences 1`,
 		`viaduct_fleet_tunnels 1`, `viaduct_fleet_unsent_bytes{what="alarms"} 4096`,
 		`viaduct_presence_up{service="TEAMS"} 1`, `viaduct_presence_latency_seconds{service="TEAMS"} 0.25`, `viaduct_presence_users{service="TEAMS"} 12`, `viaduct_presence_unmatched{service="TEAMS"} 1`,
 		`viaduct_presence_polls_total{service="TEAMS"} 100`, `viaduct_presence_failed_total{service="TEAMS"} 2`, `viaduct_presence_throttled_total{service="TEAMS"} 1`, `viaduct_presence_reported_total{service="TEAMS"} 7`,

@@ -68,6 +68,7 @@ var parts = map[string]part{
 	"presence":        {"show presence", one(device.Box.Presence)},
 	"provisioning":    {"show provisioning", one(device.Box.Provisioning)},
 	"records":         {"show calls history", records},
+	"redundancy":      {"show redundancy", one(device.Box.Redundancy)},
 	"registrations":   {"show sip registrations", many(device.Box.Registrations)},
 	"routes":          {"show ip route", many(device.Box.IPRoutes)},
 	"sessions":        {"show users", many(device.Box.Sessions)},

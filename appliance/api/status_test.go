@@ -65,6 +65,9 @@ func (*stated) Web() status.Web                  { return status.Web{Port: 443} 
 func (*stated) Fleet() status.Fleet {
 	return status.Fleet{Name: "berlin", State: status.FleetConnected}
 }
+func (*stated) Redundancy() status.Redundancy {
+	return status.Redundancy{State: status.PairStandby, Router: 51, Box: 2}
+}
 func (*stated) HEP() status.HEP { return status.HEP{Sent: 7} }
 func (*stated) Events() status.Events {
 	return status.Events{Subscriptions: []status.Subscription{{Identity: "user.01", State: status.SubscriptionActive}}}

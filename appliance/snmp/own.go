@@ -22,6 +22,7 @@ var (
 	alarmNow      = alarms.and(6) // objects of notifications
 	gateways      = objects.and(7)
 	media         = objects.and(8)
+	pair          = objects.and(9)
 )
 
 // own adds VIADUCT-SBC-MIB. Rows are numbered in the order of the configuration.
@@ -83,6 +84,9 @@ func (r *Responder) own(t *tree, v View) {
 			counter64(g.Refused), counter64(g.Surplus), counter64(g.Shed))...)
 	}
 	r.sound(t, v)
+
+	p := v.Redundancy
+	t.scalars(pair, 1, number(p.State+1), gauge(int(p.Box)), truth(p.Protected()), text(p.Other.Serial), gauge(p.Reign), gauge(len(p.Differences)))
 }
 
 // total is how many messages there were of all methods, or codes.

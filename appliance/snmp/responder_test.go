@@ -49,9 +49,10 @@ func busy() View {
 		Peers: []status.Peer{{Interface: "if_pbx", Peer: "192.0.2.10:5060", State: status.PeerUp, Code: 200, Answer: "200 OK", RTT: 12 * time.Millisecond, Heard: time.Date(2026, 11, 29, 21, 0, 0, 0, time.UTC), Messages: status.SIPTraffic{
 			Received: status.SIPMessages{Requests: []status.SIPCount{{Of: "INVITE", N: 5_000_000_000}, {Of: "other", N: 2}}, Responses: []status.SIPCount{{Of: "200", N: 3}}, Repeated: 4},
 			Sent:     status.SIPMessages{Requests: []status.SIPCount{{Of: "BYE", N: 6}}, Responses: []status.SIPCount{{Of: "4xx", N: 7}, {Of: "486", N: 1}}, Repeated: 9}}}, {Interface: "if_teams", State: status.PeerDown, Answer: hostile}},
-		Gateways: []status.Gateway{{Name: "gw", Connections: 2, Requests: 6_000_000_000, Untrusted: 12}},
-		Alarms:   []health.Alarm{{ID: "link-down", Severity: health.Error, Subject: "eth01", Text: "port eth01 has no link", Advice: "Plug it in", Since: time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)}},
-		Consoles: 1,
+		Gateways:   []status.Gateway{{Name: "gw", Connections: 2, Requests: 6_000_000_000, Untrusted: 12}},
+		Alarms:     []health.Alarm{{ID: "link-down", Severity: health.Error, Subject: "eth01", Text: "port eth01 has no link", Advice: "Plug it in", Since: time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)}},
+		Redundancy: status.Redundancy{State: status.PairActive, Box: 1, Reign: 4, Other: status.PairOther{Serial: hostile, Eligible: true}, Differences: []status.PairDifference{{What: "firmware"}}},
+		Consoles:   1,
 	}
 }
 

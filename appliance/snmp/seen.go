@@ -20,6 +20,7 @@ type View struct {
 	Peers         []status.Peer
 	Gateways      []status.Gateway
 	Alarms        []health.Alarm
+	Redundancy    status.Redundancy
 	Consoles      int
 }
 

@@ -19,6 +19,17 @@ type Redundancy struct {
 	Switches    []PairRoleChanged `json:"switches,omitempty"` // the last ones, the newest first
 }
 
+// Protected reports whether the standby, be it this box or the other one, could take over now.
+func (r Redundancy) Protected() bool {
+	switch r.State {
+	case PairStandby:
+		return true
+	case PairActive, PairSwitching:
+		return r.Other.Eligible
+	}
+	return false
+}
+
 // PairState is how a box stands in its pair.
 type PairState uint8
 

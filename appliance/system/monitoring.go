@@ -37,7 +37,7 @@ func (s *System) newSNMP() *snmp.Responder {
 func (s *System) view() snmp.View {
 	return snmp.View{
 		System: s.System(), Clock: s.Clock(), Ports: s.network().Ports, Calls: s.Calls(), Licenses: s.Licenses(), Registrations: s.Registrations(),
-		Peers: s.Peers(), Gateways: s.Gateways(), Alarms: s.Alarms(), Consoles: len(s.Sessions()),
+		Peers: s.Peers(), Gateways: s.Gateways(), Alarms: s.Alarms(), Redundancy: s.Redundancy(), Consoles: len(s.Sessions()),
 	}
 }
 

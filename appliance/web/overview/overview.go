@@ -41,6 +41,7 @@ type view struct {
 	Clock         status.Clock
 	System        status.System
 	Fleet         status.Fleet // without a name: the box belongs to none
+	Pair          status.Redundancy
 	Image         status.Image // the running one
 	Images        bool         // the box runs from an image
 	Check         status.Checkup
@@ -91,7 +92,7 @@ func state(q *page.Request) (string, any, error) {
 	var gateways []status.Gateway
 	for part, into := range map[string]any{
 		"alarms": &alarms, "licenses": &licenses, "registrations": &registrations, "gateways": &gateways, "traffic": &v.Traffic, "peers": &v.Peers,
-		"ports": &v.Ports, "clock": &v.Clock, "system": &v.System, "check": &v.Check, "fleet": &v.Fleet,
+		"ports": &v.Ports, "clock": &v.Clock, "system": &v.System, "check": &v.Check, "fleet": &v.Fleet, "redundancy": &v.Pair,
 	} {
 		if err := q.Status(part, nil, into); err != nil {
 			return "", nil, err
