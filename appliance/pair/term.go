@@ -13,6 +13,9 @@ type Term struct{ end atomic.Pointer[time.Time] }
 // Extend has the term end d from now.
 func (t *Term) Extend(d time.Duration) { t.ends(time.Now().Add(d)) }
 
+// ExtendTo has the term end at a time. A box that stood still between its decision and this call gains nothing.
+func (t *Term) ExtendTo(at time.Time) { t.ends(at) }
+
 // End ends the term now.
 func (t *Term) End() { t.ends(time.Now()) }
 

@@ -1,0 +1,251 @@
+package election
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"viaduct/appliance/pair"
+)
+
+// urges is since when the other box has been the better one to be active, by what.
+type urges struct{ carrier, witness, health, preferred time.Time }
+
+// lasts reports whether something has been so for long enough.
+func lasts(since *time.Time, now time.Time, so bool, long time.Duration) bool {
+	switch {
+	case !so:
+		*since = time.Time{}
+		return false
+	case since.IsZero():
+		*since = now
+	}
+	return now.Sub(*since) >= long
+}
+
+// Step decides. The box does what follows from its state; it steps at least once in an interval, and whenever something was heard that matters.
+func (e *Election) Step(now time.Time) {
+	if late := now.Sub(e.stepped); late > e.patience() {
+		e.listens = now
+		if e.Role() == pair.Active || e.state == Yielding {
+			e.become(now, Joining, fmt.Sprintf("it stood still for %v, and the other box may have taken over", late.Round(10*time.Millisecond)))
+		}
+	}
+	e.stepped = now
+	if e.leads(now) || e.Role() != pair.Active && !e.speaks(now) && e.taken() {
+		e.lead, e.misled = now, false
+	}
+	for before := State(len(states)); before != e.state; {
+		before = e.state
+		e.decide(now)
+	}
+}
+
+// patience is how late a step may be. A box whose other one cannot have taken over need not give its calls up because it was slow.
+func (e *Election) patience() time.Duration {
+	if e.Role() == pair.Active && !e.fast {
+		return max(e.Term(), e.joining()*2/3)
+	}
+	return e.Term()
+}
+
+func (e *Election) decide(now time.Time) {
+	switch e.state {
+	case Joining:
+		e.join(now)
+	case Standby:
+		e.standBy(now)
+	case Active:
+		if !e.defeated(now) {
+			e.reignOn(now)
+		}
+	case Switching:
+		if !e.defeated(now) {
+			e.handOver(now)
+		}
+	case Yielding:
+		e.yield(now)
+	case Defeated:
+		if now.Sub(e.since) >= e.joining() {
+			e.become(now, Joining, "it gave up: "+e.why)
+		}
+	}
+}
+
+func (e *Election) join(now time.Time) {
+	if now.Sub(e.listens) < e.down() {
+		return // what is heard now may be of the time before
+	}
+	if e.leads(now) {
+		if e.self.Synced {
+			e.become(now, Standby, "it has what the other box has")
+		}
+		return
+	}
+	wait := e.joining()
+	if e.o.Box == 2 {
+		wait += e.down() // of two that start together and cannot talk, one is first
+	}
+	quiet := e.listens
+	if e.lead.After(quiet) {
+		quiet = e.lead
+	}
+	switch {
+	case now.Sub(quiet) < wait || !e.serves():
+	case !e.speaks(now):
+		e.become(now, Active, "no other box is active")
+	case e.better():
+		e.become(now, Active, "neither box was active, and this one is the better one")
+	}
+}
+
+func (e *Election) standBy(now time.Time) {
+	if now.Sub(e.listens) < e.down() {
+		return
+	}
+	switch {
+	case e.leads(now):
+		if !e.self.Synced && e.speaks(now) {
+			e.become(now, Joining, "it does not have all that the other box has")
+		}
+	case !e.serves():
+	case !e.lives(now):
+		e.become(now, Active, "nothing is heard of the other box on any path")
+	case e.gaveUp(now):
+		e.become(now, Active, "the other box handed over")
+	case now.Sub(e.lead) >= e.down() && e.speaks(now) && e.better():
+		e.become(now, Active, "the other box is not active any more")
+	}
+}
+
+// refuses is why the box does not take over although the other one has given up.
+func (e *Election) refuses(now time.Time) string {
+	switch {
+	case !e.speaks(now) || !e.other.word.Yields || e.Role() == pair.Active:
+		return ""
+	case e.state != Standby:
+		return "it does not have all calls yet"
+	case !e.serves():
+		return "none of its ports has a carrier"
+	}
+	return ""
+}
+
+// defeated gives up beside another active one.
+func (e *Election) defeated(now time.Time) bool {
+	if e.leads(now) {
+		e.contest = true
+		if why := e.loses(now); why != "" {
+			e.become(now, Defeated, why)
+			return true
+		}
+	}
+	if at := e.elsewhere(now); at != "" {
+		e.become(now, Defeated, "the network at "+at+" gives the pair's address to another box")
+		e.misled = !e.leads(now)
+		return true
+	}
+	return false
+}
+
+// willing says why the other box would not take over; nil: it would.
+func (e *Election) willing(now time.Time) error {
+	switch w := e.other.word; {
+	case !e.speaks(now):
+		return errors.New("the other box is not heard on the direct path")
+	case w.Role == pair.Active:
+		return errors.New("the other box is active too")
+	case !w.Eligible:
+		return errors.New("the other box does not have all calls yet")
+	case e.theirs().carriers == 0:
+		return errors.New("none of the other box's ports has a carrier")
+	}
+	return nil
+}
+
+// reignOn has the active box yield when the other one is better.
+func (e *Election) reignOn(now time.Time) {
+	willing := e.willing(now) == nil
+	e.fast = e.fast || e.speaks(now) && e.other.word.Eligible
+	why := e.urge(now, willing)
+	switch {
+	case e.asked != "" && willing:
+		e.become(now, Switching, e.asked)
+	case why != "":
+		e.become(now, Switching, why)
+	}
+	e.asked = ""
+}
+
+// urge says why the other box is the better one.
+func (e *Election) urge(now time.Time, willing bool) string {
+	own, theirs, age := e.own(), e.theirs(), now.Sub(e.since)
+	health := int(e.other.word.Priority) - int(e.Priority())
+	more := willing && theirs.compare(own) > 0
+	alike := willing && theirs == own
+	carrier := lasts(&e.urges.carrier, now, more && theirs.carriers > own.carriers, e.Term())
+	witness := lasts(&e.urges.witness, now, more, max(settleTime, 5*e.o.Interval))
+	ill := lasts(&e.urges.health, now, alike && health > 0, healthTime)
+	preferred := lasts(&e.urges.preferred, now, alike && health >= 0 && e.o.Preempt && e.o.Box == 2, returnTime)
+	switch {
+	case carrier:
+		return "more ports of the other box have a carrier"
+	case witness && age >= youngTime:
+		return "more ports of the other box have a network"
+	case ill && age >= healthYoung:
+		return "the other box is in better health"
+	case preferred:
+		return "box 1 is preferred"
+	}
+	return ""
+}
+
+// Urgent reports whether the hand-over must not wait for calls in set-up: a port is dead.
+func (e *Election) Urgent() bool { return e.theirs().compare(e.own()) > 0 }
+
+// Switch has the box hand over; why is the end of a sentence. The error says why it cannot.
+func (e *Election) Switch(now time.Time, why string) error {
+	if e.state != Active {
+		return fmt.Errorf("this box is %s: only the active one can hand over", e.state)
+	}
+	if err := e.willing(now); err != nil {
+		return err
+	}
+	e.asked = why
+	return nil
+}
+
+// HandedOver says that a hand-over is complete, or has failed.
+func (e *Election) HandedOver(err error) {
+	if e.state == Switching {
+		e.handed = &handed{err}
+	}
+}
+
+func (e *Election) handOver(now time.Time) {
+	if err := e.willing(now); err != nil {
+		e.become(now, Active, "the switch was called off: "+err.Error())
+		return
+	}
+	switch {
+	case e.handed == nil:
+	case e.handed.err != nil && !e.Urgent():
+		e.become(now, Active, "the switch was called off: "+e.handed.err.Error())
+	default:
+		e.become(now, Yielding, e.why)
+	}
+}
+
+func (e *Election) yield(now time.Time) {
+	waited := now.Sub(e.since)
+	switch w := e.other.word; {
+	case e.leads(now):
+		e.become(now, Joining, "the other box took over")
+	case e.speaks(now) && w.Refuses != "":
+		e.become(now, Active, "the other box did not take over: "+w.Refuses)
+	case waited >= e.down() && !e.lives(now):
+		e.become(now, Active, "the other box was lost before it took over")
+	case waited >= max(yieldTime, 5*e.o.Interval):
+		e.become(now, Active, "the other box did not take over in time")
+	}
+}

@@ -1,0 +1,206 @@
+package election
+
+import (
+	"cmp"
+	"time"
+
+	"viaduct/appliance/pair"
+)
+
+// fit reports whether calls can go over the port, as far as this box knows.
+func (p *port) fit() bool { return p.Carrier && p.Witness != pair.WitnessSilent }
+
+// hears reports whether the other box's VRRP was heard within the time in which it may be silent.
+func (p *port) hears(now time.Time) bool {
+	return !p.heard.IsZero() && now.Sub(p.heard) <= down(p.interval, p.priority)
+}
+
+// speaks reports whether the other box's word was heard within that time.
+func (e *Election) speaks(now time.Time) bool {
+	return !e.other.at.IsZero() && now.Sub(e.other.at) <= down(e.o.Interval, e.other.word.Priority)
+}
+
+// advertises reports whether VRRP is heard that says that the other box is active, and at which port.
+func (e *Election) advertises(now time.Time) (*port, bool) {
+	for i := range e.ports {
+		if p := &e.ports[i]; p.priority > 0 && p.hears(now) {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// leads reports whether the other box is active. Its word counts more than VRRP, which anybody in the network can send in its name.
+func (e *Election) leads(now time.Time) bool {
+	if e.left() {
+		return true
+	}
+	if e.speaks(now) {
+		return e.other.word.Role == pair.Active
+	}
+	_, advertises := e.advertises(now)
+	return advertises
+}
+
+// left reports whether the other box has left the pair with the addresses, and has said nothing since.
+func (e *Election) left() bool { return e.other.word.Leaves && e.other.word.Role == pair.Active }
+
+// lives reports whether anything is heard of the other box.
+func (e *Election) lives(now time.Time) bool {
+	if e.speaks(now) || e.left() {
+		return true
+	}
+	for i := range e.ports {
+		if e.ports[i].hears(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// gaveUp reports whether the other box has given up so that this one takes over.
+func (e *Election) gaveUp(now time.Time) bool {
+	if e.speaks(now) {
+		return e.other.word.Yields
+	}
+	_, advertises := e.advertises(now)
+	return !advertises && e.lives(now)
+}
+
+// serves reports whether the box can do anything for the network.
+func (e *Election) serves() bool { return e.own().carriers > 0 }
+
+// ports that a box has for calls.
+type shape struct{ fit, carriers int }
+
+// compare says who has more.
+func (s shape) compare(t shape) int {
+	return cmp.Or(cmp.Compare(s.fit, t.fit), cmp.Compare(s.carriers, t.carriers))
+}
+
+// own is how this box's ports are.
+func (e *Election) own() (s shape) {
+	for i := range e.ports {
+		if p := &e.ports[i]; !p.Direct {
+			s.count(p.Carrier, p.fit())
+		}
+	}
+	return s
+}
+
+// theirs is how the other's are, by its word.
+func (e *Election) theirs() (s shape) {
+	for i := range e.ports {
+		for _, f := range e.other.word.Ports {
+			if !e.ports[i].Direct && f.Name == e.ports[i].Name {
+				s.count(f.Carrier, f.Fit())
+				break
+			}
+		}
+	}
+	return s
+}
+
+func (s *shape) count(carrier, fit bool) {
+	if carrier {
+		s.carriers++
+	}
+	if fit {
+		s.fit++
+	}
+}
+
+// better reports whether this box is to become active, and not the other one, whose word is heard and who is not active either.
+func (e *Election) better() bool {
+	w, own, theirs := e.other.word, e.own(), e.theirs()
+	return cmp.Or(
+		compare(own.carriers > 0, theirs.carriers > 0),
+		compare(e.Eligible(), w.Eligible),
+		cmp.Compare(e.reign.Number, w.Reign),
+		compare(e.reign.Own, w.Reigned),
+		own.compare(theirs),
+		cmp.Compare(w.Box, e.o.Box)) > 0
+}
+
+func compare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// loses says why this box is the one of two active ones that gives up; "": it is not.
+func (e *Election) loses(now time.Time) string {
+	if !e.speaks(now) {
+		p, ok := e.advertises(now)
+		if ok && e.outranked(p.priority) {
+			return "the other box was active too, and its priority is higher"
+		}
+		return ""
+	}
+	w, own, theirs := e.other.word, e.own(), e.theirs()
+	if !w.Hears {
+		for _, p := range w.Ports {
+			if p.Hears { // it knows by VRRP, and judges by that
+				if e.outranked(w.Priority) {
+					return "the other box was active too, and its priority is higher"
+				}
+				return ""
+			}
+		}
+		if theirs.fit == 0 && own.fit > 0 {
+			return ""
+		}
+		return "the other box was active too, and does not hear this one"
+	}
+	later, reigns := cmp.Compare(e.reign.Number, w.Reign), compare(e.reign.Own, w.Reigned)
+	switch fit, number := cmp.Compare(own.fit, theirs.fit), cmp.Compare(w.Box, e.o.Box); {
+	case cmp.Or(fit, later, reigns, number) > 0:
+		return ""
+	case fit != 0:
+		return "the other box was active too, and has more ports with a network"
+	case later != 0 || reigns != 0:
+		return "the other box was active too, and took over later"
+	}
+	return "the other box was active too, and its number is lower"
+}
+
+// outranked is the rule of RFC 9568 6.4.3: the higher priority, then the higher address, at the pair's first port.
+func (e *Election) outranked(priority uint8) bool {
+	if own := e.Priority(); priority != own {
+		return priority > own
+	}
+	for i := range e.ports {
+		if p := &e.ports[i]; !p.Direct {
+			return p.Others.Compare(p.Own) > 0
+		}
+	}
+	return false
+}
+
+// elsewhere returns a port at which the network gives the pair's address to somebody else; "": there is none.
+func (e *Election) elsewhere(now time.Time) string {
+	if e.speaks(now) && e.other.word.Role != pair.Active {
+		return "" // a stranger has it: to give up would help nobody
+	}
+	for i := range e.ports {
+		p := &e.ports[i]
+		if !p.Direct && p.answered && p.Carrier && p.Witness == pair.WitnessHeard && p.Virtual == pair.WitnessSilent {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// taken reports whether somebody has the pair's address although nothing is heard of the other box.
+func (e *Election) taken() bool {
+	for i := range e.ports {
+		if p := &e.ports[i]; !p.Direct && p.Carrier && p.Taken {
+			return true
+		}
+	}
+	return false
+}

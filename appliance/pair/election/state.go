@@ -1,0 +1,80 @@
+package election
+
+import (
+	"slices"
+	"time"
+
+	"viaduct/appliance/pair"
+	"viaduct/appliance/status"
+)
+
+// State is how far a box has come. states says what each means and which may follow.
+type State uint8
+
+const (
+	Joining State = iota
+	Standby
+	Active
+	Switching
+	Yielding
+	Defeated
+)
+
+// states is the state diagram of a box; docs/architecture.md holds the same table.
+var states = [...]struct {
+	name, meaning string
+	next          []State
+	role          pair.Role
+	shown         status.PairState
+}{
+	Joining: {
+		name: "joining", meaning: "it listens, and takes over what the other box has", next: []State{Standby, Active}, shown: status.PairJoining,
+	},
+	Standby: {
+		name: "standby", meaning: "it takes over when the other box is silent or yields", next: []State{Active, Joining}, shown: status.PairStandby,
+	},
+	Active: {
+		name: "active", meaning: "it has the addresses and the calls", next: []State{Switching, Defeated, Joining}, role: pair.Active, shown: status.PairActive,
+	},
+	Switching: {
+		name: "switching", meaning: "it is active, and gets its calls ready for the other box", next: []State{Yielding, Active, Defeated, Joining},
+		role: pair.Active, shown: status.PairSwitching,
+	},
+	Yielding: {
+		name: "yielding", meaning: "it has given up, and waits for the other box to take over", next: []State{Joining, Active}, shown: status.PairSwitching,
+	},
+	Defeated: {
+		name: "defeated", meaning: "the other box was active too, and goes on", next: []State{Joining}, shown: status.PairDefeated,
+	},
+}
+
+func (s State) String() string { return states[s].name }
+
+// Explain says what the state means.
+func (s State) Explain() string { return states[s].meaning }
+
+// Shown is what an operator sees.
+func (s State) Shown() status.PairState { return states[s].shown }
+
+// become takes the box to its next state.
+func (e *Election) become(now time.Time, to State, why string) {
+	from := e.state
+	if !slices.Contains(states[from].next, to) {
+		e.missing = from.String() + " to " + to.String()
+	}
+	e.state, e.since, e.why = to, now, why
+	e.urges, e.handed, e.asked = urges{}, nil, ""
+	if to == Active && states[from].role != pair.Active {
+		e.reign = Reign{e.reign.Number + 1, true}
+		e.fast, e.contest = false, false
+		if e.misled {
+			e.misled = false
+			for i := range e.ports {
+				e.ports[i].answered = false
+			}
+		}
+	}
+	if to == Defeated {
+		e.listens = now
+	}
+}
