@@ -23,8 +23,9 @@ func lasts(since *time.Time, now time.Time, so bool, long time.Duration) bool {
 	return now.Sub(*since) >= long
 }
 
-// Step decides. The box does what follows from its state; it steps at least once in an interval, and whenever something was heard that matters.
-func (e *Election) Step(now time.Time) {
+// Step decides, and returns the steps from state to state. The box asks at least once in an interval, and whenever something was heard that matters.
+func (e *Election) Step(now time.Time) []Change {
+	e.changes = nil
 	if late := now.Sub(e.stepped); late > e.patience() {
 		e.listens = now
 		if e.Role() == pair.Active || e.state == Yielding {
@@ -39,6 +40,7 @@ func (e *Election) Step(now time.Time) {
 		before = e.state
 		e.decide(now)
 	}
+	return e.changes
 }
 
 // patience is how late a step may be. A box whose other one cannot have taken over need not give its calls up because it was slow.

@@ -80,7 +80,7 @@ type Election struct {
 	fast    bool   // in this reign the other one could take over as soon as it hears nothing
 	misled  bool   // it gave up because of a witness, and nobody has been active since
 	contest bool   // another one was active beside this one
-	missing string // a step that the table of states does not have
+	changes []Change
 }
 
 // port is what is known of a port.
@@ -245,6 +245,3 @@ func (e *Election) Contested(now time.Time) bool {
 	}
 	return over && e.Role() == pair.Active
 }
-
-// Missing returns a step that the table of states does not have: a fault of this package.
-func (e *Election) Missing() string { return e.missing }

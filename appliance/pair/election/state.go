@@ -56,12 +56,19 @@ func (s State) Explain() string { return states[s].meaning }
 // Shown is what an operator sees.
 func (s State) Shown() status.PairState { return states[s].shown }
 
+// Change is a step from one state to another.
+type Change struct {
+	From, To State
+	Why      string // as the end of a sentence
+}
+
+// Possible reports whether the table of states has the step. Another one is a fault of this package.
+func (c Change) Possible() bool { return slices.Contains(states[c.From].next, c.To) }
+
 // become takes the box to its next state.
 func (e *Election) become(now time.Time, to State, why string) {
 	from := e.state
-	if !slices.Contains(states[from].next, to) {
-		e.missing = from.String() + " to " + to.String()
-	}
+	e.changes = append(e.changes, Change{from, to, why})
 	e.state, e.since, e.why = to, now, why
 	e.urges, e.handed, e.asked = urges{}, nil, ""
 	if to == Active && states[from].role != pair.Active {
