@@ -30,6 +30,9 @@ var floors = map[string]string{
 	"pair/role":    "config",
 	"pair/link":    "config flash health natswire pair plural printable status",
 	"natswire":     "printable",
+
+	"pair/election": "pair status",
+
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -106,4 +107,23 @@ func (c *Config) Pair() *Redundancy {
 		return r
 	}
 	return nil
+}
+
+// Witnesses are who is asked at an interface: the device of its line, or else the gateways of routes through it.
+func (c *Config) Witnesses(i *PairInterface) (list []netip.Addr) {
+	if i.Witness.IsValid() {
+		return []netip.Addr{i.Witness}
+	}
+	ip := i.Context.In(c)
+	if ip == nil || i.Direct {
+		return nil
+	}
+	for _, t := range ip.Tables {
+		for _, r := range t.Routes {
+			if a := i.Own(1); a.IsValid() && a.Masked().Contains(r.Gateway) && !slices.Contains(list, r.Gateway) {
+				list = append(list, r.Gateway)
+			}
+		}
+	}
+	return list
 }

@@ -74,6 +74,9 @@ func (e *Election) decide(now time.Time) {
 	}
 }
 
+// HandedOver is why a box takes over that the other one has asked to.
+const HandedOver = "the other box handed over"
+
 func (e *Election) join(now time.Time) {
 	if now.Sub(e.listens) < e.down() {
 		return // what is heard now may be of the time before
@@ -114,7 +117,7 @@ func (e *Election) standBy(now time.Time) {
 	case !e.lives(now):
 		e.become(now, Active, "nothing is heard of the other box on any path")
 	case e.gaveUp(now):
-		e.become(now, Active, "the other box handed over")
+		e.become(now, Active, HandedOver)
 	case now.Sub(e.lead) >= e.down() && e.speaks(now) && e.better():
 		e.become(now, Active, "the other box is not active any more")
 	}

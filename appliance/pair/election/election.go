@@ -237,6 +237,9 @@ func (e *Election) Other(now time.Time) (w pair.Word, at time.Time, recent bool)
 	return e.other.word, e.other.at, e.speaks(now)
 }
 
+// Leads reports whether the other box is active, as far as is heard.
+func (e *Election) Leads(now time.Time) bool { return e.leads(now) }
+
 // Contested reports whether another one was active beside this one. It is asked once: the network is to be told again whose the addresses are.
 func (e *Election) Contested(now time.Time) bool {
 	over := e.contest && !e.leads(now)
