@@ -33,6 +33,8 @@ var floors = map[string]string{
 
 	"pair/election": "pair status",
 
+	"pair/duty": "config flash health pair pair/election pair/link pair/vrrp plural status",
+
 	"fleet":        "status",
 	"fleet/lease":  "fleet printable status",
 	"fleet/tunnel": "fleet plural printable status",

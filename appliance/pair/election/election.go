@@ -77,9 +77,9 @@ type Election struct {
 	urges   urges
 	asked   string // why the operator's or the box's own wish to hand over is to be followed
 	handed  *handed
-	fast    bool   // in this reign the other one could take over as soon as it hears nothing
-	misled  bool   // it gave up because of a witness, and nobody has been active since
-	contest bool   // another one was active beside this one
+	fast    bool // in this reign the other one could take over as soon as it hears nothing
+	misled  bool // it gave up because of a witness, and nobody has been active since
+	contest bool // another one was active beside this one
 	changes []Change
 }
 

@@ -1,0 +1,307 @@
+package duty
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"viaduct/appliance/pair"
+	"viaduct/appliance/pair/election"
+	"viaduct/appliance/pair/vrrp"
+)
+
+// work is what runs while there is a pair.
+type work struct {
+	d      *Duty
+	l      layout
+	log    *slog.Logger
+	router router
+	hands  *hands
+	clerk  *clerk
+	nudge  chan struct{} // one token: something was heard
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	e       *election.Election
+	order   uint64 // of the hand-over that is under way
+	gone    bool   // after a hand-over: the addresses are gone, and the other box may take over
+	waiting []chan error
+}
+
+func newWork(d *Duty, l layout, active bool) *work {
+	w := &work{d: d, l: l, log: d.o.Log, nudge: make(chan struct{}, 1)}
+	o := l.router()
+	o.Log, o.Term, o.Heard, o.Changed = d.o.Log, d.o.Term, w.advert, func() { signal(w.nudge) }
+	w.router = d.open(o)
+	kept := d.keep.read()
+	w.e = election.New(l.election(kept.Reign, active), time.Now())
+	w.hands = newHands(w)
+	w.clerk = newClerk(w)
+	return w
+}
+
+// begin starts all goroutines. The first facts are there before anything is said.
+func (w *work) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	w.d.link.Follow()
+	if w.e.Role() == pair.Active {
+		w.extend(time.Now())
+		w.give(order{do: takeOver, why: "it had the addresses before it was one of a pair"})
+	} else {
+		w.d.o.Term.End()
+	}
+	w.done.Go(func() { w.router.Run(ctx) })
+	w.done.Go(func() { w.hands.run(ctx) })
+	w.done.Go(func() { w.clerk.run(ctx) })
+	w.done.Go(func() { w.loop(ctx) })
+}
+
+const (
+	farewells   = 3 // so often a box says that it leaves
+	releaseTime = time.Second
+)
+
+// end stops them, in a manner.
+func (w *work) end(how manner) {
+	w.mu.Lock()
+	active := w.e.Role() == pair.Active
+	word := w.say(time.Now())
+	w.mu.Unlock()
+	w.cancel()
+	w.hands.cancelAll()
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	term := w.d.o.Term
+	say := func() {
+		for range farewells {
+			w.d.link.Say(word)
+			time.Sleep(w.l.interval / farewells)
+		}
+	}
+	switch {
+	case how == change && active:
+		w.note(w.router.Leave(ctx))
+	case how == leave && active:
+		word.Leaves = true
+		w.note(w.router.Leave(ctx))
+		say()
+	case how == change:
+	case how == leave:
+		word.Leaves = true
+		say()
+	case active:
+		term.End()
+		w.note(w.router.Release(ctx))
+		word.Role, word.Yields, word.Eligible = pair.Standby, true, false
+		_ = w.router.Advertise(0)
+		say()
+	}
+	w.done.Wait()
+	if how == shed && active {
+		w.d.link.Follow()
+		w.d.o.Box.Drop("the box is not one of its pair any more")
+	}
+	w.refuse(errors.New("the configuration of the pair has changed"))
+	w.d.keep.write(kept{Reign: w.e.Reign(), Acts: active && how != shed})
+	w.clerk.clear()
+}
+
+func (w *work) note(err error) {
+	if err != nil {
+		w.log.Warn("addresses of the pair", "err", err)
+	}
+}
+
+// loop decides, in each interval and whenever something was heard, until ctx ends.
+func (w *work) loop(ctx context.Context) {
+	tick := time.NewTicker(w.l.interval)
+	defer tick.Stop()
+	due := true
+	for {
+		w.turn(due)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			due = true
+		case <-w.nudge:
+			due = false
+		}
+	}
+}
+
+// turn decides once. When it is due, or something has changed, the box says how it is.
+func (w *work) turn(due bool) {
+	sights, linked := w.router.State(), w.d.link.State()
+	facts := w.clerk.facts()
+	w.mu.Lock()
+	now := time.Now()
+	w.e.See(sightsOf(sights))
+	w.e.Self(election.Self{Priority: facts.priority(), Synced: linked.Synced})
+	for _, c := range w.e.Step(now) {
+		w.changed(c)
+		due = true
+	}
+	if w.e.Role() == pair.Active {
+		w.extend(now)
+	}
+	again := w.e.Contested(now)
+	active, gone, priority := w.e.Role() == pair.Active, w.e.Yields() && w.gone, w.e.Priority()
+	word := w.say(now)
+	w.mu.Unlock()
+	if !due {
+		return
+	}
+	switch {
+	case active:
+		w.clerk.sent(w.router.Advertise(priority))
+	case gone:
+		w.clerk.sent(w.router.Advertise(0))
+	}
+	w.d.link.Say(word)
+	if again {
+		w.give(order{do: announce})
+	}
+}
+
+// extend has the term run on from a decision.
+func (w *work) extend(now time.Time) { w.d.o.Term.ExtendTo(now.Add(w.e.Term())) }
+
+// say is the word of the box. The lock is held.
+func (w *work) say(now time.Time) pair.Word {
+	word, f := w.e.Say(now), w.clerk.facts()
+	word.Serial, word.Release, word.Calls, word.Sums = f.Serial, f.Release, f.Calls, f.Sums
+	word.Yields = word.Yields && w.gone
+	return word
+}
+
+func sightsOf(list []vrrp.State) []election.Sight {
+	sights := make([]election.Sight, len(list))
+	for i, s := range list {
+		sights[i] = election.Sight{Carrier: s.Carrier && s.Open, Witness: s.Witness, Virtual: s.Virtual, Taken: s.Taken}
+	}
+	return sights
+}
+
+// advert and word take what was heard.
+func (w *work) advert(h vrrp.Heard) {
+	w.mu.Lock()
+	w.e.Advert(h.At, h.Port, h.Priority, h.Interval)
+	w.mu.Unlock()
+	signal(w.nudge)
+}
+
+func (w *work) word(word pair.Word) {
+	w.mu.Lock()
+	w.e.Word(time.Now(), word)
+	w.mu.Unlock()
+	signal(w.nudge)
+}
+
+// changed has the hands do what follows from a step. The lock is held.
+func (w *work) changed(c election.Change) {
+	if !c.Possible() {
+		w.log.Error("impossible step of a pair", "from", c.From.String(), "to", c.To.String())
+	}
+	w.log.Info("the pair", "state", c.To.String(), "before", c.From.String(), "why", c.Why, "reign", w.e.Reign().Number)
+	acted := c.From == election.Active || c.From == election.Switching
+	switch c.To {
+	case election.Active:
+		if c.From == election.Switching {
+			w.refuse(errors.New(c.Why))
+			w.give(order{do: callOff})
+		}
+		w.give(order{do: takeOver, why: c.Why})
+		w.became(pair.Active, c, c.From == election.Standby && c.Why != election.HandedOver || c.From == election.Joining)
+		if c.From == election.Yielding {
+			w.refuse(errors.New(c.Why))
+		}
+	case election.Switching:
+		w.order++
+		w.give(order{do: handOver, why: c.Why, urgent: w.e.Urgent(), number: w.order})
+	case election.Yielding:
+		w.d.o.Term.End()
+		w.gone = false
+		w.became(pair.Standby, c, false)
+		w.give(order{do: release})
+	case election.Joining, election.Defeated:
+		switch {
+		case acted:
+			w.d.o.Term.End()
+			w.became(pair.Standby, c, false)
+			w.give(order{do: drop, why: c.Why})
+			w.refuse(errors.New(c.Why))
+			if c.To == election.Defeated {
+				w.clerk.split(c.Why)
+			}
+		case c.From == election.Yielding:
+			w.give(order{do: drop, why: c.Why})
+			w.granted()
+		}
+	}
+	w.clerk.wake()
+}
+
+// became notes another role. The lock is held.
+func (w *work) became(r pair.Role, c election.Change, fault bool) {
+	w.d.acts.Store(r == pair.Active)
+	calls := w.clerk.facts().Calls
+	w.d.record(r, c.Why, calls)
+	w.clerk.became(r, c.Why, fault)
+	if w.d.o.Changed != nil {
+		w.d.o.Changed()
+	}
+}
+
+func (w *work) give(o order) { w.hands.give(o) }
+
+// handTo hands over because somebody has asked for it.
+func (w *work) handTo(ctx context.Context) error {
+	w.mu.Lock()
+	if err := w.e.Switch(time.Now(), "a switch was asked for"); err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	outcome := make(chan error, 1)
+	w.waiting = append(w.waiting, outcome)
+	w.mu.Unlock()
+	signal(w.nudge)
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// granted and refuse tell those who wait for a switch how it went. The lock is held, or the loop has ended.
+func (w *work) granted() { w.refuse(nil) }
+
+func (w *work) refuse(err error) {
+	for _, c := range w.waiting {
+		c <- err
+	}
+	w.waiting = nil
+}
+
+// handedOver says how the hands have handed over.
+func (w *work) handedOver(number uint64, err error) {
+	w.mu.Lock()
+	if number == w.order {
+		w.e.HandedOver(err)
+	}
+	w.mu.Unlock()
+	signal(w.nudge)
+}
+
+// released says that the addresses are gone after a hand-over.
+func (w *work) released() {
+	w.mu.Lock()
+	w.gone = true
+	w.mu.Unlock()
+	signal(w.nudge)
+}
