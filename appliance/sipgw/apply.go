@@ -17,13 +17,19 @@ const reopenInterval = 5 * time.Second
 // whose address or port changes, end: see part. Errors are joined. One gateway's error does not keep another from starting, and a socket
 // that could not be opened is tried again.
 func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	s.applying.Lock()
-	defer s.applying.Unlock()
-	return s.apply(cfg, addrs)
+	return s.TakeOver(cfg, addrs, func() {})
 }
 
-func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	anew, err := s.bring(cfg, addrs)
+// TakeOver is Apply on a box that takes the place of another one. restore is called when the gateways are there, before they open a socket: a
+// request that waits on the wire finds its leg, see Restore. Owners may send nothing in it.
+func (s *Stack) TakeOver(cfg *config.Config, addrs func(config.AddressBind) netip.Addr, restore func()) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	return s.apply(cfg, addrs, restore)
+}
+
+func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr, restore func()) error {
+	anew, err := s.bring(cfg, addrs, restore)
 	if f := s.opts.OnApplied; f != nil {
 		f(err)
 	}
@@ -35,8 +41,8 @@ func (s *Stack) apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 
 var errEnded = errors.New("the SIP stack has ended")
 
-// bring brings the gateways in line. It reports whether all connections with TLS of a gateway are opened anew.
-func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) (anew bool, err error) {
+// bring brings the gateways in line, and calls restore before they open sockets. It reports whether all connections with TLS of a gateway are opened anew.
+func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.Addr, restore func()) (anew bool, err error) {
 	wanted := map[string]*siptransport.Conf{}
 	var errs []error
 	for _, gw := range cfg.Gateways {
@@ -82,6 +88,7 @@ func (s *Stack) bring(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	for _, g := range kept {
 		anew = g.Configure(wanted[g.name]) || anew
 	}
+	restore()
 	for _, g := range kept {
 		errs = append(errs, g.Open())
 		g.Watch()
@@ -105,7 +112,7 @@ func (s *Stack) reopen() {
 	s.mu.Unlock()
 	for _, g := range list {
 		if g.Incomplete() {
-			s.apply(cfg, addrs)
+			s.apply(cfg, addrs, func() {})
 			return
 		}
 	}

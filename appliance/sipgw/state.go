@@ -1,12 +1,9 @@
 package sipgw
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
-	"strings"
 	"time"
 
 	"viaduct/appliance/config"
@@ -18,30 +15,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// LegState is an established leg as a value, with which another box goes on where this one stops. It is written as JSON.
-type LegState struct {
-	Context   string           `json:"cs"`
-	Interface string           `json:"if"`
-	Peer      string           `json:"peer"` // of LegInfo
-	Incoming  bool             `json:"in,omitempty"`
-	Here      netip.AddrPort   `json:"here"`    // where the peer reaches us
-	Speaker   netip.Addr       `json:"speaker"` // the address that began the dialog, or answered last
-	Dialog    sipdialog.Dialog `json:"dialog"`
-	Said      string           `json:"said,omitempty"` // our last description
-	Identity  string           `json:"identity,omitempty"`
-	Nonces    []sipmsg.Nonce   `json:"nonces,omitempty"`
-	Session   SessionState     `json:"session,omitzero"`
-}
-
-// SessionState is a session timer. What is left counts from Leg.State on: the clocks of two boxes may differ.
-type SessionState struct {
-	On       bool          `json:"on,omitempty"`
-	Ours     bool          `json:"ours,omitempty"` // we refresh
-	Interval time.Duration `json:"interval,omitempty"`
-	Least    time.Duration `json:"least,omitempty"`
-	Refresh  time.Duration `json:"refresh,omitempty"` // left until we refresh
-	Expire   time.Duration `json:"expire,omitempty"`  // left until the call is given up
-}
+// LegState is an established leg as a value, with which another box goes on where this one stops.
+type LegState = sipdialog.LegState
 
 // State is the leg as a value; false: it is not established, or about to end.
 func (l *Leg) State() (LegState, bool) {
@@ -62,8 +37,8 @@ func (l *Leg) State() (LegState, bool) {
 	return x, true
 }
 
-func (s *session) state() SessionState {
-	x := SessionState{On: s.on, Ours: s.ours, Interval: s.interval, Least: s.least}
+func (s *session) state() sipdialog.SessionState {
+	x := sipdialog.SessionState{On: s.on, Ours: s.ours, Interval: s.interval, Least: s.least}
 	if s.on {
 		x.Expire = max(0, time.Until(s.expires))
 		if s.ours {
@@ -124,7 +99,7 @@ const (
 
 // resumeSession goes on with the session timer of a restored leg. One that has run out while no box was there refreshes now, whose turn it
 // ever was: the peer's answer shows that the call is alive.
-func (l *Leg) resumeSession(x SessionState, since time.Duration) {
+func (l *Leg) resumeSession(x sipdialog.SessionState, since time.Duration) {
 	l.session.interval, l.session.least = x.Interval, x.Least
 	if !x.On || x.Interval < minSE || l.state == legOver {
 		return
@@ -155,74 +130,4 @@ func (g *gateway) straggler(res *sipmsg.Response, a siptransport.Arrival) {
 			l.ackIn(&l.dialog, &outbound{seq: res.Seq, acks: map[ackKey]ack{}}, res.ToTag, nil, "")
 		}
 	})
-}
-
-// MarshalJSON writes each octet of the peer's texts as a character: they need not be UTF-8, and go back to the peer byte for byte.
-func (x LegState) MarshalJSON() ([]byte, error) {
-	x.Dialog.Routes = append([]string(nil), x.Dialog.Routes...)
-	x.Nonces = append([]sipmsg.Nonce(nil), x.Nonces...)
-	for _, s := range x.texts() {
-		*s = widened(*s)
-	}
-	type plain LegState
-	return json.Marshal(plain(x))
-}
-
-// UnmarshalJSON reads what MarshalJSON has written.
-func (x *LegState) UnmarshalJSON(b []byte) error {
-	type plain LegState
-	if err := json.Unmarshal(b, (*plain)(x)); err != nil {
-		return fmt.Errorf("read the state of a leg: %w", err)
-	}
-	for _, s := range x.texts() {
-		var ok bool
-		if *s, ok = narrowed(*s); !ok {
-			return errNoDialog
-		}
-	}
-	return nil
-}
-
-// texts are those that a peer may have had a hand in.
-func (x *LegState) texts() []*string {
-	d := &x.Dialog
-	list := []*string{&x.Peer, &x.Said, &x.Identity, &d.CallID, &d.LocalTag, &d.RemoteTag, &d.Local, &d.Remote, &d.Target, &d.Contact}
-	for n := range d.Routes {
-		list = append(list, &d.Routes[n])
-	}
-	for n := range x.Nonces {
-		list = append(list, &x.Nonces[n].Realm, &x.Nonces[n].Nonce, &x.Nonces[n].Opaque)
-	}
-	return list
-}
-
-// widened has a character for each octet.
-func widened(s string) string {
-	if isASCII(s) {
-		return s
-	}
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		b.WriteRune(rune(c))
-	}
-	return b.String()
-}
-
-// narrowed has an octet for each character.
-func narrowed(s string) (string, bool) {
-	if isASCII(s) {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for _, r := range s {
-		if r > 0xff {
-			return "", false
-		}
-		b = append(b, byte(r))
-	}
-	return string(b), true
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
 }

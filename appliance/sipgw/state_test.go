@@ -1,6 +1,7 @@
 package sipgw
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/siptransport"
 )
 
 // passOn kills the box of a and has another one of the same configuration take its place: it returns that box, and the leg there. The state
@@ -287,20 +289,30 @@ func TestWhatIsNoStateOfALeg(t *testing.T) {
 	})
 }
 
-func FuzzLegState(f *testing.F) {
-	f.Add(`{"cs":"SWITCH","if":"pbx","dialog":{"id":"a","localTag":"b","remoteTag":"c","target":"sip:a@b","transport":"udp"}}`)
-	f.Fuzz(func(t *testing.T, text string) {
+// A request that waits on the wire while the other box takes over finds its leg: there is no moment with a socket and without the leg.
+func TestLegsAreThereBeforeSockets(t *testing.T) {
+	onPaper(t, nil, func(t *testing.T, a *bench) {
+		l, ok := a.arrived("c1", "")
 		var x LegState
-		if json.Unmarshal([]byte(text), &x) != nil {
-			return
-		}
-		out, err := json.Marshal(x)
+		a.call.on(func() { x, _ = l.State() })
+		net := &paperNet{socks: map[netip.AddrPort]*paper{}}
+		s := New(Options{Options: siptransport.Options{Resolver: fakeNames{}, Network: net}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		err := s.TakeOver(a.s.cfg, func(config.AddressBind) netip.Addr { return boxAddr.Addr() }, func() {
+			if len(net.socks) > 0 {
+				t.Error("a socket is open before its legs are there")
+			}
+			if _, err := s.Restore(x, 0, a.call); err != nil {
+				t.Error(err)
+			}
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var again LegState
-		if err := json.Unmarshal(out, &again); err != nil {
-			t.Fatalf("%s: %v", out, err)
-		}
+		net.socks[boxAddr].put(peerAddr, []byte(strings.ReplaceAll(inDialogText("BYE", "c1", "bye", tagOf(field(ok, "To")), 2, "", ""), "\n", "\r\n")))
+		want[Ended](t, a.call)
 	})
 }
