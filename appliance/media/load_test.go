@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"viaduct/appliance/media/mediatest"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 
@@ -63,7 +64,9 @@ func relayLoad(b *testing.B, calls int, during func(all []SessionSide)) {
 	mediatest.Pin(0, 0)
 	b.Cleanup(func() { mediatest.Pin(0, -1) })
 	own := os.Getenv("VIADUCT_LOAD_OWN") == "1"
-	r := running(b, Options{ownSockets: own, Unfiltered: func(string) bool { return true }})
+	var term pair.Term
+	term.Extend(time.Hour) // as of the active box of a pair
+	r := running(b, Options{Term: &term, ownSockets: own, Unfiltered: func(string) bool { return true }})
 	if err := r.prepare(); err != nil || own != (r.steering == nil) {
 		b.Fatal("the kernel does not let us steer ports: CAP_BPF and CAP_NET_ADMIN are needed, or VIADUCT_LOAD_OWN=1")
 	}

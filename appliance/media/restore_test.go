@@ -2,11 +2,15 @@ package media
 
 import (
 	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
 	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
+	"viaduct/appliance/srtp/srtptest"
 )
 
 // carried are a state and marks as another box gets them.
@@ -90,6 +94,313 @@ func testRestored(t *testing.T, r *Relay) {
 	}
 }
 
+// The receivers are strict ones: pion and libsrtp, whose contexts live as long as the call. It dies again and again, at any packet, with marks of any
+// age that the box keeps to, and goes on in the other relay. No packet may fail to authenticate, and no number come twice.
+func TestAnyMomentToDie(t *testing.T) {
+	for _, by := range []string{"pion", "libsrtp"} {
+		for _, suite := range []string{srtp.AES80, srtp.GCM256} {
+			t.Run(by+" "+suite, func(t *testing.T) { testAnyMoment(t, by == "libsrtp", suite) })
+		}
+	}
+}
+
+func testAnyMoment(t *testing.T, cisco bool, suite string) {
+	relays := [2]*Relay{running(t, Options{}), running(t, Options{})}
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	for range 2 {
+		c := call(t, relays[0], suite)
+		if cisco {
+			c.pa.LocalKey, c.pa.RemoteKey = c.a.secureBy(newLibsrtp(t), suite)
+			c.set(t)
+		}
+		var h heardIndexes
+		hear := func(packets int) {
+			t.Helper()
+			for range packets {
+				c.talk(t)
+				h.note(t, c.lastToA())
+			}
+		}
+		hear(random.IntN(3)) // none: the stream has not begun
+		for range random.IntN(3) {
+			c.nearTheEnd(t) // 65,536 packets on, in steps that a receiver can follow
+			h.last = c.lastToA()
+			hear(random.IntN(60))
+		}
+		for death := range 5 {
+			state, marks := c.State(), c.Marks()
+			since := time.Duration(random.IntN(10_000)) * ms
+			unknown := min(random.IntN(200), int(since/(10*ms)))
+			if hear(unknown); random.IntN(2) == 0 {
+				c.reportsBothWays(t)
+			}
+			if random.IntN(4) == 0 {
+				state, marks = c.State(), Marks{} // there was no time for marks
+			}
+			for range random.IntN(200) { // lost: nobody listened
+				c.a.packet(8)
+			}
+			c.b.seq += uint16(random.IntN(200))
+			c.dies(t, relays[(death+1)%2], state, marks, since)
+			if random.IntN(2) == 0 {
+				c.set(t) // as the call does, to say who may send
+			}
+			if hear(1 + random.IntN(30)); random.IntN(2) == 0 {
+				c.reportsBothWays(t)
+			}
+		}
+		for side, s := range c.Close() {
+			if s.AuthFailed+s.Replayed+s.Invalid+s.Foreign+s.Late+s.Duplicates != 0 {
+				t.Errorf("side %v: %+v", Side(side), s)
+			}
+		}
+	}
+}
+
+// heardIndexes sees to it that the numbers of a stream only grow, by less than a receiver can follow.
+type heardIndexes struct {
+	begun bool
+	last  uint16
+}
+
+func (h *heardIndexes) note(t *testing.T, seq uint16) {
+	t.Helper()
+	if step := int16(seq - h.last); h.begun && step <= 0 {
+		t.Fatalf("number %d after %d", seq, h.last)
+	}
+	h.begun, h.last = true, seq
+}
+
+// A peer that went round while nobody took marks is found by the next roll-over counter, for as long as nothing else has proved the old one.
+func TestThePeersRollOverIsFound(t *testing.T) {
+	r := running(t, Options{})
+	for _, suite := range []string{srtp.AES80, srtp.GCM128} {
+		for _, missed := range []int{100, 30_000, 40_000, 65_500, 65_536, 70_000, 95_000} {
+			c := call(t, r, suite)
+			c.a.seq = 60_000
+			for range 3 {
+				c.talk(t)
+			}
+			state, marks := c.State(), c.Marks()
+			for left := missed; left > 0; left -= 20_000 {
+				c.a.seq += uint16(min(left, 20_000)) - 1
+				c.a.packet(8)
+			}
+			c.dies(t, r, state, marks, 100*time.Second)
+			for range 3 {
+				_, wire := c.a.packet(8)
+				wire[len(wire)-1] ^= 1
+				c.a.write(c.a.rtp, c.a.to.RTP, wire)
+			}
+			for range 3 {
+				c.talk(t)
+			}
+			if s := c.Close()[A]; s.AuthFailed != 3 || s.Received != 6 {
+				t.Errorf("%s, %d packets missed: %+v", suite, missed, s)
+			}
+		}
+	}
+}
+
+// The doubt ends: a peer that sends rubbish is not tried with two counters for ever.
+func TestTheDoubtAboutARollOverEnds(t *testing.T) {
+	r := running(t, Options{})
+	c := call(t, r, srtp.AES80)
+	c.talk(t)
+	c.dies(t, r, c.State(), c.Marks(), 0)
+	for range doubted {
+		_, wire := c.a.packet(8)
+		wire[len(wire)-1] ^= 1
+		c.a.write(c.a.rtp, c.a.to.RTP, wire)
+	}
+	c.talk(t) // once these have been heard
+	if s := c.Stats(A); s.AuthFailed != doubted {
+		t.Errorf("%+v", s)
+	}
+	c = call(t, r, srtp.AES80)
+	c.talk(t)
+	c.dies(t, r, c.State(), c.Marks(), 0)
+	for range doubted {
+		_, wire := c.a.packet(8)
+		wire[len(wire)-1] ^= 1
+		c.a.write(c.a.rtp, c.a.to.RTP, wire)
+	}
+	for c.Stats(A).AuthFailed < doubted {
+		time.Sleep(ms)
+	}
+	var doubt uint8
+	c.thread.do(func() { doubt = c.legs[A].keys.doubt })
+	if doubt != 0 {
+		t.Errorf("%d more packets would be tried twice", doubt)
+	}
+}
+
+// A digit that is being pressed has the same timestamp before and after: it stays one digit.
+func TestADigitGoesOnAsOne(t *testing.T) {
+	for _, suite := range []string{"", srtp.AES80} {
+		r := running(t, Options{})
+		c := call(t, r, suite)
+		c.talk(t)
+		began := uint32(c.b.seq) * 160
+		press := func() []byte {
+			p := srtptest.Packet(c.b.ssrc, c.b.seq, 4)
+			c.b.seq++
+			p[1] = 101
+			copy(p[12:], []byte{5, 10, 0, 160})
+			putTS(p, began)
+			c.b.write(c.b.rtp, c.b.to.RTP, p)
+			return c.a.receive()
+		}
+		first := press()
+		state, marks := c.State(), c.Marks()
+		c.b.seq += 60
+		c.dies(t, r, state, marks, time.Second)
+		next := press()
+		if tsOf(next) != tsOf(first) || ssrcOf(next) != ssrcOf(first) || next[1] != 101 || int16(seqOf(next)-seqOf(first)) <= 1 {
+			t.Errorf("%x, then %x", first[:12], next[:12])
+		}
+		c.b.seq, began = c.b.seq+7000, began+7000*160 // another source in all but its name
+		if other := press(); tsOf(other) == tsOf(first) {
+			t.Errorf("%x", other[:12])
+		}
+	}
+}
+
+// A source that was learnt stays the only one, and who else may send is for the call to say again.
+func TestTheLearntSourceStays(t *testing.T) { eachWay(t, Options{}, testLearntSourceStays) }
+
+func testLearntSourceStays(t *testing.T, r *Relay) {
+	for _, suite := range []string{"", srtp.AES80} {
+		c := call(t, r, suite)
+		c.pa.Remote, c.pa.Latch = netip.MustParseAddrPort("127.0.0.1:9"), LatchHost
+		c.pa.Admit = func(netip.AddrPort) bool { return true }
+		c.set(t)
+		state := c.State() // nothing is learnt yet
+		c.talk(t)
+		learnt := c.Marks()
+		c.dies(t, r, state, learnt, 0)
+		stranger := newPeer(t, "127.0.0.1")
+		stranger.to, stranger.out = c.a.to, c.a.out
+		stranger.send(8)
+		c.b.nothing("a stranger after the restore")
+		c.talk(t)
+		c.dies(t, r, state, Marks{}, 0)
+		c.a.send(8)
+		c.b.nothing("nobody was learnt, and the call has not said who may send")
+		c.set(t)
+		c.a.send(8)
+		c.b.receive()
+	}
+}
+
+func TestWhatCannotBeRestored(t *testing.T) {
+	r := running(t, Options{})
+	c := call(t, r, srtp.AES80)
+	c.talk(t)
+	state, marks := c.State(), c.Marks()
+	if _, err := r.Restore(state, marks, time.Second); !errors.Is(err, ErrNoPort) {
+		t.Errorf("ports that another call has: %v", err)
+	}
+	c.pa.LocalKey, c.pa.RemoteKey = c.a.secure(srtp.AES80)
+	c.set(t)
+	c.talk(t)
+	later := c.Marks()
+	rekeyed := c.State()
+	c.Close()
+	if _, err := r.Restore(state, marks, 10*time.Minute); !errors.Is(err, ErrStale) {
+		t.Errorf("marks of long ago: %v", err)
+	}
+	if _, err := r.Restore(state, later, 0); !errors.Is(err, ErrStale) {
+		t.Errorf("marks of a key that the state does not have: %v", err)
+	}
+	s, err := r.Restore(rekeyed, marks, 0) // marks of the key before count for nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Session = s
+	c.talk(t)
+	if c.Close(); c.State().Sides[A].Port != 0 {
+		t.Error("a closed session has a state")
+	}
+}
+
+// A box makes its calls' ports ready before it has the address.
+func TestPortsOfAnAddressThatIsStillToCome(t *testing.T) {
+	eachWay(t, Options{}, func(t *testing.T, r *Relay) {
+		c := call(t, r, "")
+		for _, addr := range []string{"192.0.2.77", "2001:db8::77"} {
+			state := c.State()
+			state.Sides[B].Ports.Addr = netip.MustParseAddr(addr)
+			state.Sides[A].Ports.Addr = state.Sides[B].Ports.Addr
+			state.Sides[A].Port += 2
+			s, err := r.Restore(state, Marks{}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+		}
+	})
+}
+
+// The figures of a call go on in the other box, and what is said of a key's use as well.
+func TestFiguresGoOn(t *testing.T) {
+	r := running(t, Options{})
+	c := call(t, r, srtp.AES80)
+	for range 20 {
+		c.talk(t)
+	}
+	c.a.seq += 2 // lost
+	c.talk(t)
+	_, wire := c.a.packet(8)
+	wire[30] ^= 1
+	c.a.write(c.a.rtp, c.a.to.RTP, wire)
+	c.talk(t)
+	before := [2]Stats{c.Stats(A), c.Stats(B)}
+	var used, after uint64
+	c.thread.do(func() { used = c.legs[A].out.stream.underKey })
+	c.dies(t, r, c.State(), c.Marks(), 0)
+	c.thread.do(func() { after = c.legs[A].out.stream.underKey })
+	for side, s := range [2]Stats{c.Stats(A), c.Stats(B)} {
+		was := before[side]
+		s.Last, s.LastRTP, was.Last, was.LastRTP = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+		s.RoundTrip, was.RoundTrip = 0, 0
+		if s != was {
+			t.Errorf("side %v:\n%+v\n%+v", Side(side), was, s)
+		}
+	}
+	if before[A].Lost != 3 || before[A].AuthFailed != 1 || after < used+500 {
+		t.Errorf("%+v, packets under the key %d and %d", before[A], used, after)
+	}
+}
+
+// A source that jumps makes marks old at once.
+func TestMarksAreAskedForWhenAStreamHasMovedFar(t *testing.T) {
+	c := call(t, running(t, Options{}), srtp.AES80)
+	moved := make(chan Event, 10)
+	c.Notify(func(e Event) {
+		if e.Kind == Moved {
+			moved <- e
+		}
+	})
+	c.talk(t)
+	c.b.seq += movedFar
+	c.talk(t) // nobody has taken marks
+	for range 2 {
+		c.Marks()
+		c.b.seq += movedFar
+		c.talk(t)
+		c.talk(t)
+		if e := <-moved; e.Side != A {
+			t.Errorf("%+v", e)
+		}
+	}
+	if len(moved) != 0 {
+		t.Error("told twice")
+	}
+}
+
 func TestNothingLeavesAfterTheTerm(t *testing.T) {
 	var term pair.Term
 	r := running(t, Options{Term: &term})
@@ -101,4 +412,46 @@ func TestNothingLeavesAfterTheTerm(t *testing.T) {
 	c.a.nothing("the term is over")
 	term.Extend(time.Minute)
 	c.talk(t)
+}
+
+// BenchmarkRestore is a call with SRTP that is taken over; it ends again outside of the time.
+func BenchmarkRestore(b *testing.B) {
+	r := running(b, Options{Quarantine: 1})
+	c := call(b, r, srtp.AES80)
+	c.talk(b)
+	state, marks := c.State(), c.Marks()
+	c.Close()
+	for b.Loop() {
+		s, err := r.Restore(state, marks, time.Second)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		s.Close()
+		b.StartTimer()
+	}
+}
+
+// What a box of another release or a torn table says must not harm.
+func FuzzMarks(f *testing.F) {
+	m := Marks{}
+	m.sides[A] = sideMarks{open: true, started: true, noise: 60, counts: counts{3, 1}, source: [2]address{addressOf(netip.MustParseAddrPort("192.0.2.1:5000"))},
+		out: outMarks{true, 70_000, 9, 70_000, 1 << 31, time.Second, 50, 7, 9}, tally: tally{ssrc: 7, lost: -1}}
+	m.sides[A].in[0] = inMarks{8, true, 70_001, 0}
+	octets, _ := m.MarshalBinary()
+	f.Add(octets)
+	f.Add([]byte{marksVersion})
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		var m, again Marks
+		if m.UnmarshalBinary(octets) != nil {
+			if m != (Marks{}) {
+				t.Error("marks in part")
+			}
+			return
+		}
+		written, err := m.MarshalBinary()
+		if err != nil || again.UnmarshalBinary(written) != nil || again != m {
+			t.Errorf("%x becomes %x:\n%+v\n%+v", octets, written, m, again)
+		}
+	})
 }
