@@ -91,6 +91,7 @@ var floors = map[string]string{
 	"license":     "config status",
 	"pki":         "config printable plural",
 	"names":       "config printable status",
+	"pair/files":  "flash pair pki printable store",
 	"acme":        "config health pki printable status",
 	"mailbox":     "",
 	"media":       "audio config nexthop pair sockfilter srtp steer",

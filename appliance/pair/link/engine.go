@@ -15,7 +15,7 @@ import (
 	"viaduct/appliance/natswire"
 )
 
-// engine is the box's own server of NATS: it has no socket, and no store. The other box is a client of it that may publish under five subjects and
+// engine is the box's own server of NATS: it has no socket, and no store. The other box is a client of it that may publish under six subjects and
 // subscribe to nothing; this box is the one that listens.
 //
 // It is no node of a cluster with the engine of the other box. What comes over a route has no bound: a box that was taken over would have this one make

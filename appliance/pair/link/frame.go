@@ -16,9 +16,10 @@ const (
 	subjectBeat  = "beat"  // how far the active box has come
 	subjectAsk   = "ask"   // the standby wants the whole table
 	subjectAck   = "ack"   // how far the standby has come
+	subjectNote  = "note"  // what one has the other know besides
 )
 
-var subjects = []string{subjectWord, subjectTable, subjectBeat, subjectAsk, subjectAck}
+var subjects = []string{subjectWord, subjectTable, subjectBeat, subjectAsk, subjectAck, subjectNote}
 
 // What a message may have at most.
 const (

@@ -16,6 +16,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -40,6 +41,8 @@ type Options struct {
 	Heard func(pair.Word)
 	// Changed is told that State is another one, or that there are other entries of kind Files. It must be quick, and may be called from anywhere.
 	Changed func()
+	// Noted is told the newest note of the other box; see Tell. It must be quick, and must not keep the note.
+	Noted func(note []byte)
 }
 
 // Settings are who the other box is. The zero value is no pair.
@@ -95,6 +98,8 @@ type Link struct {
 // sayings are what is to be said besides the table. Of each only the newest.
 type sayings struct {
 	word   []byte // JSON; nil: it is said
+	note   []byte
+	noted  bool // note is said
 	ack    place
 	told   bool // ack is to be said
 	asked  time.Time
@@ -191,6 +196,38 @@ func (l *Link) Kept(kind pair.Kind) []pair.Kept {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.in.list(kind)
+}
+
+// Leads tells whether the box is active, by a number that is another one for each time; 0: it is not.
+func (l *Link) Leads() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.epoch
+}
+
+// Complete reports whether the box, as the standby, has all that the active one has told: it is Synced of State.
+func (l *Link) Complete() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.out.leads && l.in.whole
+}
+
+// Tell has the other box know something, whoever is active: at once and each time that the path is there anew. Only the newest counts. What is longer than
+// an entry of the table is not told.
+func (l *Link) Tell(note []byte) {
+	if len(note) > pair.MaxValue {
+		l.o.Log.Error("a note to the other box is too long", "octets", len(note))
+		return
+	}
+	l.mu.Lock()
+	same := l.say.note != nil && bytes.Equal(note, l.say.note)
+	if !same {
+		l.say.note, l.say.noted = append([]byte{}, note...), false
+	}
+	l.mu.Unlock()
+	if !same {
+		signal(l.wake)
+	}
 }
 
 // Flush waits until the standby has all that was put so far.

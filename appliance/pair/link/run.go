@@ -151,6 +151,10 @@ func (l *Link) hear(s *Settings, subject string, message []byte) {
 		if l.o.Heard != nil {
 			l.o.Heard(w)
 		}
+	case subjectNote:
+		if l.o.Noted != nil {
+			l.o.Noted(message)
+		}
 	case subjectTable:
 		l.hearTable(message, now)
 	default:
@@ -239,7 +243,7 @@ func (l *Link) speak(ctx context.Context, s *Settings) error {
 	}
 	l.mu.Lock()
 	l.way.out, l.way.whyOut = true, ""
-	l.say.beaten, l.say.asked = time.Time{}, time.Time{}
+	l.say.beaten, l.say.asked, l.say.noted = time.Time{}, time.Time{}, false
 	l.mu.Unlock()
 	l.look()
 	pings := make(chan struct{}, 1)
@@ -325,6 +329,10 @@ func (l *Link) collect(b []byte, now time.Time, table bool) (all []byte, taken b
 	if l.say.told {
 		b = publish(b, subjectAck, l.say.ack.append(nil))
 		l.say.told = false
+	}
+	if l.say.note != nil && !l.say.noted {
+		b = publish(b, subjectNote, l.say.note)
+		l.say.noted = true
 	}
 	if l.in.waits() && now.Sub(l.say.asked) >= askTime {
 		b = publish(b, subjectAsk, place{ask: l.in.asked}.append(nil))
