@@ -38,6 +38,25 @@ func New(id string, from config.InterfaceID, leg func(call, callID string)) Reco
 	return Record{Record: status.Record{Version: status.RecordVersion, ID: id, Started: time.Now(), From: from.String()}, leg: leg}
 }
 
+// State is a record as a value, for another box that goes on with the call. How its voice went until then is not part of it.
+type State struct {
+	Record status.Record `json:"record"`
+	Route  []byte        `json:"route,omitempty"`
+	Talks  time.Time     `json:"talks,omitzero"`
+}
+
+// State is the record at this moment. It shares nothing that changes.
+func (r *Record) State() State {
+	x := r.Record
+	x.Attempts = slices.Clone(x.Attempts)
+	return State{Record: x, Route: r.route, Talks: r.talks}
+}
+
+// Restore makes the record that a State was taken of. Leg is told of each further dialog; nil: nobody is.
+func Restore(s State, leg func(call, callID string)) Record {
+	return Record{Record: s.Record, route: s.Route, talks: s.Talks, leg: leg}
+}
+
 // Course is how the voice of a connected call goes; nil before it is connected.
 func (r *Record) Course() *course.Course {
 	if r.course == nil && !r.Connected.IsZero() {

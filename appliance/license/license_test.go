@@ -377,3 +377,27 @@ func TestPeaksAndRefusals(t *testing.T) {
 		t.Errorf("peaks %+v", got)
 	}
 }
+
+// A call that the other box of a pair had licensed goes on here, beyond the limit too. Nobody else gets more until it has given back.
+func TestACallOfTheOtherBoxNeedsNoFreeLicense(t *testing.T) {
+	m := New()
+	first, err := m.Acquire(4, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.Resume(1, 1)
+	if n := m.InUse(); n.Sessions != 5 || n.Channels != 1 {
+		t.Errorf("%+v in use", n)
+	}
+	if _, err := m.Acquire(1, 0); err == nil {
+		t.Error("a new call got a license beyond the limit")
+	}
+	if err := s.Channels(0); err != nil {
+		t.Error(err)
+	}
+	first.Release()
+	s.Release()
+	if n := m.InUse(); n.Sessions != 0 || n.Channels != 0 {
+		t.Errorf("%+v in use at the end", n)
+	}
+}

@@ -165,6 +165,15 @@ func (m *Manager) Acquire(sessions, channels int) (Share, error) {
 	return &share{m, want}, nil
 }
 
+// Resume takes sessions and channels for a call that has had them at the other box of a pair, even beyond what there is.
+func (m *Manager) Resume(sessions, channels int) Share {
+	want := amount{max(sessions, 0), max(channels, 0)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.take(want)
+	return &share{m, want}
+}
+
 // Free says whether Acquire would give so much now: an *Exhausted when not.
 func (m *Manager) Free(sessions, channels int) error {
 	m.mu.Lock()

@@ -66,7 +66,10 @@ func through(t *testing.T, n *Negotiation) *Negotiation {
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
-	if want := n.Snapshot(); !reflect.DeepEqual(s, want) {
+	if again, err := json.Marshal(s); err != nil || !bytes.Equal(again, text) {
+		t.Fatalf("read back, %v:\n%s\nwritten:\n%s", err, again, text)
+	}
+	if want := n.Snapshot(); !bytes.Equal(s.Local.Marshal(), want.Local.Marshal()) || !reflect.DeepEqual(s.Choice, want.Choice) || !reflect.DeepEqual(s.Remote.Audio, want.Remote.Audio) {
 		t.Fatalf("read back:\n%+v\nwritten:\n%+v", s, want)
 	}
 	back := Restore(s)

@@ -1,6 +1,7 @@
 package party
 
 import (
+	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,6 +16,26 @@ type Diverted struct {
 	by      string // number of the last who did
 	reason  string // as Diversion says it: "unconditional", "user-busy", "no-answer", ...
 	private bool
+}
+
+// diverted is how a Diverted is written for another box.
+type diverted struct {
+	Times   int    `json:"times"`
+	By      string `json:"by,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Private bool   `json:"private,omitempty"`
+}
+
+// MarshalJSON and UnmarshalJSON write it for another box, which goes on with the call.
+func (d Diverted) MarshalJSON() ([]byte, error) {
+	return json.Marshal(diverted{d.Times, d.by, d.reason, d.private})
+}
+
+func (d *Diverted) UnmarshalJSON(b []byte) error {
+	var v diverted
+	err := json.Unmarshal(b, &v)
+	*d = Diverted{v.Times, v.By, v.Reason, v.Private}
+	return err
 }
 
 func list(r *sipmsg.Request, name string) []sipmsg.NameAddr { return sipmsg.ParseList(r.Headers(name)) }

@@ -37,10 +37,11 @@ const (
 
 // Codec is one payload type of a stream. Channels is 1 when the description names none.
 type Codec struct {
-	PT             uint8
-	Name           string
-	Rate, Channels int
-	Fmtp           string
+	PT       uint8
+	Name     string
+	Rate     int
+	Channels int    `json:"Channels,omitzero"`
+	Fmtp     string `json:"Fmtp,omitempty"`
 }
 
 // Crypto is one a=crypto line (SDES, RFC 4568). Key is master key and master salt, one after the other. Lifetime is in
@@ -49,24 +50,26 @@ type Crypto struct {
 	Tag      int
 	Suite    string
 	Key      []byte
-	Lifetime uint64
-	MKI      []byte
+	Lifetime uint64 `json:"Lifetime,omitempty"`
+	MKI      []byte `json:"MKI,omitempty"`
 }
 
 // Audio is the audio stream of a description.
 type Audio struct {
-	Addr            netip.Addr // of the stream, taken from the session's c= when the stream has none
-	RTCPAddr        netip.Addr // of a=rtcp (RFC 3605); not valid: Addr
-	Port, RTCPPort  uint16     // Port 0: the stream is refused; RTCPPort is Port+1 when not given, Port with Mux
-	Mux             bool       // a=rtcp-mux (RFC 5761)
-	Secure          bool       // RTP/SAVP or RTP/SAVPF
-	Feedback        bool       // RTP/AVPF or RTP/SAVPF
-	Direction       Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
-	Held            bool       // the connection address is 0.0.0.0 (RFC 2543's hold)
-	Codecs          []Codec
-	Numbers         []uint8 // payload types of the m-line, also unknown ones
-	Ptime, MaxPtime int     // milliseconds, 0 when not given
-	Crypto          []Crypto
+	Addr      netip.Addr // of the stream, taken from the session's c= when the stream has none
+	RTCPAddr  netip.Addr `json:"RTCPAddr,omitzero"` // of a=rtcp (RFC 3605); not valid: Addr
+	Port      uint16     // 0: the stream is refused
+	RTCPPort  uint16     // Port+1 when not given, Port with Mux
+	Mux       bool       `json:"Mux,omitempty"`      // a=rtcp-mux (RFC 5761)
+	Secure    bool       `json:"Secure,omitempty"`   // RTP/SAVP or RTP/SAVPF
+	Feedback  bool       `json:"Feedback,omitempty"` // RTP/AVPF or RTP/SAVPF
+	Direction Direction  // holds written as c=0.0.0.0 read as inactive or sendonly, see Held
+	Held      bool       `json:"Held,omitempty"` // the connection address is 0.0.0.0 (RFC 2543's hold)
+	Codecs    []Codec    `json:"Codecs,omitempty"`
+	Numbers   []uint8    `json:"Numbers,omitempty"`  // payload types of the m-line, also unknown ones
+	Ptime     int        `json:"Ptime,omitempty"`    // milliseconds, 0 when not given
+	MaxPtime  int        `json:"MaxPtime,omitempty"` // the same
+	Crypto    []Crypto   `json:"Crypto,omitempty"`
 }
 
 // Session is a description with its one audio stream: the first that is not refused, or the one that Suit has chosen. Other streams
@@ -102,8 +105,8 @@ type Local struct {
 // Choice is what an offer and its answer agreed on, seen from our side: all that media.Params needs.
 type Choice struct {
 	Codec Codec  // audio; PT is what we send
-	DTMF  *Codec // telephone-event, nil when not agreed
-	CN    *Codec // comfort noise, nil when not agreed
+	DTMF  *Codec `json:"DTMF,omitempty"` // telephone-event, nil when not agreed
+	CN    *Codec `json:"CN,omitempty"`   // comfort noise, nil when not agreed
 
 	// Payload types that the peer sends to us (those of our own description); they differ from the ones we send only when
 	// the peer answered with numbers of its own.
@@ -111,23 +114,25 @@ type Choice struct {
 
 	// Spare are the further ways in which audio may come. A peer that answers with several formats may send any of them at any time (RFC 3264
 	// section 7), and some peers send a dynamic one under the number of their own description instead of ours.
-	Spare []Format
+	Spare []Format `json:"Spare,omitempty"`
 	// Claimed are the dynamic payload types that mean something else than telephone-event to one of the two.
-	Claimed audio.Numbers
+	Claimed audio.Numbers `json:"Claimed,omitempty"`
 
-	Local, Remote   *Crypto // nil, nil: RTP. The keys that we send and receive with
-	Mux             bool
-	Addr            netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
-	RTCPAddr        netip.AddrPort
-	Direction       Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
-	Ptime, MaxPtime int       // milliseconds, what the peer asks for and the most that it takes, 0 when it does not say
+	Local     *Crypto        `json:"Local,omitempty"`  // nil, nil: RTP. The keys that we send
+	Remote    *Crypto        `json:"Remote,omitempty"` // and receive with
+	Mux       bool           `json:"Mux,omitempty"`
+	Addr      netip.AddrPort // where to send RTP; the address is unspecified when the peer holds by c=0.0.0.0
+	RTCPAddr  netip.AddrPort
+	Direction Direction // ours, after the peer's say: send with SendRecv, SendOnly; receive with SendRecv, RecvOnly
+	Ptime     int       `json:"Ptime,omitempty"`    // milliseconds that the peer asks for, 0 when it does not say
+	MaxPtime  int       `json:"MaxPtime,omitempty"` // the most that it takes
 }
 
 // Format is an audio codec that comes under the number Rx, and is wanted under its PT.
 type Format struct {
 	Codec
 	Rx     uint8
-	Beside bool // it was not agreed: the other law of G.711, which the peer has and we have not
+	Beside bool `json:"Beside,omitempty"` // it was not agreed: the other law of G.711, which the peer has and we have not
 }
 
 // NoPT stands for "no such payload type".

@@ -14,17 +14,24 @@ type value struct {
 	Chosen  int           `json:",omitempty"`
 }
 
+// streamValue is what an answer says of a stream that it refuses.
 type streamValue struct {
-	Media, Proto string
-	Formats      []string
-	Stream       *Audio `json:",omitempty"`
+	Media   string   `json:",omitempty"`
+	Proto   string   `json:",omitempty"`
+	Formats []string `json:",omitempty"`
 }
 
-// MarshalJSON writes the description with the streams that it refuses.
+// MarshalJSON writes the description with the streams that it refuses. What can be read from their audio is left out: the choice between
+// them was made.
 func (s *Session) MarshalJSON() ([]byte, error) {
 	v := value{bare: (*bare)(s), Chosen: s.chosen}
-	for _, r := range s.streams {
-		v.Streams = append(v.Streams, streamValue{r.media, r.proto, r.formats, r.audio})
+	if len(s.streams) > 1 { // one alone is Audio
+		for i, r := range s.streams {
+			if i == s.chosen {
+				r = stream{}
+			}
+			v.Streams = append(v.Streams, streamValue{r.media, r.proto, r.formats})
+		}
 	}
 	return json.Marshal(v)
 }
@@ -37,7 +44,7 @@ func (s *Session) UnmarshalJSON(b []byte) error {
 	}
 	s.chosen, s.streams = v.Chosen, nil
 	for _, r := range v.Streams {
-		s.streams = append(s.streams, stream{r.Media, r.Proto, r.Formats, r.Stream})
+		s.streams = append(s.streams, stream{media: r.Media, proto: r.Proto, formats: r.Formats})
 	}
 	return nil
 }
