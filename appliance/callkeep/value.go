@@ -1,0 +1,153 @@
+// Package callkeep is what the standby box of a pair keeps of an established call: its value, how that is written, and who says when it is
+// kept or forgotten.
+//
+// It owns the form of a kept call, and the table of calls that are kept, with the marks of their media, which it sends again and again. It does
+// not own what a call does with its value (package call), nor the state of a leg, of a negotiation, of media and of a record (sipgw, negotiation,
+// media, callrecord), nor the way to the other box (pair/link).
+//
+// It has one goroutine, Keeper.Run; its lock guards the table.
+package callkeep
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+
+	"viaduct/appliance/callrecord"
+	"viaduct/appliance/callstate"
+	"viaduct/appliance/config"
+	"viaduct/appliance/media"
+	"viaduct/appliance/negotiation"
+	"viaduct/appliance/party"
+	"viaduct/appliance/route"
+	"viaduct/appliance/sdp"
+	"viaduct/appliance/sipgw"
+)
+
+// Call is an established call as a value. What the configuration gives is not part of it: both boxes have the same.
+type Call struct {
+	ID      string           `json:"id"`
+	State   callstate.State  `json:"state"` // Connected or Held
+	Sides   [2]Side          `json:"sides"` // caller's, callee's
+	Media   media.State      `json:"media"`
+	Record  callrecord.State `json:"record"`
+	Goes    Destination      `json:"goes"`
+	Origin  Origin           `json:"origin"`
+	Carried [2]string        `json:"carried"`     // the identity that takes part on each side
+	Lamps   int              `json:"lamps"`       // that there were until now
+	Holds   Holds            `json:"holds"`       // of the licenses
+	Urgent  bool             `json:"u,omitempty"` // an emergency call
+	Back    bool             `json:"b,omitempty"` // it was referred back to its peer
+	Joined  *Joined          `json:"j,omitempty"` // with another call; nil: with none
+}
+
+// Side is one leg of a call with its descriptions and media.
+type Side struct {
+	Leg          *sipgw.LegState    `json:"leg,omitempty"` // nil: it has left, see Joined
+	Interface    config.InterfaceID `json:"if"`
+	Negotiation  negotiation.State  `json:"sdp"`
+	Ports        media.Ports        `json:"ports"`
+	Addr         netip.Addr         `json:"addr"`          // in descriptions
+	Hop          *Hop               `json:"hop,omitempty"` // nil: its media is that of the call
+	Refers       bool               `json:"refers,omitempty"`
+	Informs      bool               `json:"informs,omitempty"`
+	Referrals    int                `json:"referrals,omitempty"`
+	Identity     string             `json:"identity,omitempty"` // of the phone that the peer is
+	Began        bool               `json:"began,omitempty"`    // the phone has called
+	Renegotiated bool               `json:"renegotiated,omitempty"`
+}
+
+// Hop is a second media session behind a side.
+type Hop struct {
+	Media        media.State `json:"media"`
+	Inner, Outer media.Ports
+}
+
+// Destination is who has answered: the properties that routing made, and where to.
+type Destination struct {
+	Interface config.InterfaceID `json:"if"`
+	Call      route.Call         `json:"call"`
+}
+
+// Origin is what the caller's INVITE said of the way before.
+type Origin struct {
+	Forwards int            `json:"forwards"`
+	Hops     int            `json:"hops"`
+	Diverted party.Diverted `json:"diverted"`
+}
+
+// Holds is what a call holds of the licenses.
+type Holds struct {
+	Sessions int `json:"sessions,omitempty"` // 0: an emergency call without
+	Channels int `json:"channels,omitempty"`
+}
+
+// Joined is a call that an attended transfer has joined with another one.
+type Joined struct {
+	Other  string          `json:"other"`
+	Side   media.Side      `json:"side"` // that is connected to the other call
+	Agreed *sdp.Choice     `json:"agreed"`
+	Ports  media.Ports     `json:"ports"`          // of the other call
+	Left   *sipgw.LegState `json:"left,omitempty"` // of the peer that has left, and is yet to be ended
+}
+
+// A value begins with its form, so that boxes of different releases can tell.
+const (
+	form    = 1
+	maxText = 1 << 20 // octets of JSON
+)
+
+var writers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return w
+}}
+
+// Marshal writes a call.
+func Marshal(c *Call) ([]byte, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("write call: %w", err)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, len(text)/2))
+	b.WriteByte(form)
+	w := writers.Get().(*flate.Writer)
+	defer writers.Put(w)
+	w.Reset(b)
+	if _, err = w.Write(text); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write call: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Unmarshal reads a call.
+func Unmarshal(b []byte) (*Call, error) {
+	if len(b) == 0 || b[0] != form {
+		return nil, errors.New("read call: it has a form that this release does not know")
+	}
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxText+1))
+	if err == nil && len(text) > maxText {
+		err = errors.New("it is too large")
+	}
+	c := &Call{}
+	if err == nil {
+		err = json.Unmarshal(text, c)
+	}
+	if err == nil && c.State != callstate.Connected && c.State != callstate.Held {
+		err = fmt.Errorf("it is %s", c.State)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read call: %w", err)
+	}
+	return c, nil
+}
