@@ -22,6 +22,7 @@ func (twoAddresses) LocalAddr(i config.InterfaceID) netip.Addr {
 
 // scarce is a relay whose ports run out: refuse says for how many of the next ports.
 type scarce struct {
+	Media
 	refuse int
 	opened map[media.Side]bool // in the present session
 }

@@ -43,6 +43,7 @@ type call struct {
 	carried  [2]string   // the identity that takes part on each side, see carry
 	record   callrecord.Record
 	lamps    lamps // of the phones that take part
+	stale    bool  // the standby knows the call as it was, see keep.go
 }
 
 // lease is what the call holds of the licenses.
@@ -78,8 +79,18 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 // Post and Event make a call the owner of its legs.
 func (c *call) Post(f func()) bool { return c.box.Post(f) }
 
+// do runs f on the call's goroutine, and has the standby keep what it has changed.
+func (c *call) do(f func()) bool {
+	return c.Post(func() {
+		f()
+		c.keep()
+	})
+}
+
 func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
+	defer c.keep()
 	defer c.tellLamps()
+	c.changes(e)
 	switch {
 	case c.ended():
 	case l == c.a.leg:
@@ -192,9 +203,11 @@ func (c *call) portsTaken(err error) {
 }
 
 // newMedia makes the call's media session.
-func (c *call) newMedia() {
-	c.media = c.m.Media.NewSession()
-	session := c.media
+func (c *call) newMedia() { c.hear(c.m.Media.NewSession()) }
+
+// hear takes a media session as the call's own.
+func (c *call) hear(session MediaSession) {
+	c.media = session
 	if c.m.Voice != nil {
 		if f := c.m.Voice(c.id, c.record.Calling, c.record.Called); f != nil {
 			session.Listen(f)
@@ -261,6 +274,8 @@ func (c *call) fromMedia(e media.Event) {
 		c.earlyMedia()
 	case e.Kind == media.KeyUsed:
 		c.rekey(c.at(e.Side))
+	case e.Kind == media.Moved:
+		c.m.keeper.Mark(c.id)
 	case e.Kind == media.Pressed:
 		c.pressed(c.beyond(c.at(e.Side)), e)
 	case e.Kind == media.TimedOut && c.state.Callee() && !c.held() && c.transfer == nil:
@@ -329,15 +344,12 @@ func (c *call) refuse(f refusal.Failure) {
 	c.finish()
 }
 
-// finish gives back all that the call holds. Its legs end by themselves when their last messages are answered.
+// finish ends the call, and writes its record. Its legs end by themselves when their last messages are answered.
 func (c *call) finish() {
 	if c.ended() {
 		return
 	}
 	c.become(callstate.Ended)
-	c.endRound()
-	c.carry(media.A, "")
-	c.carry(media.B, "")
 	c.abortTransfer()
 	if l := c.coming; l != nil {
 		c.coming = nil
@@ -349,19 +361,47 @@ func (c *call) finish() {
 	if c.media != nil {
 		c.record.Measure(c.closeMedia(), c.kept(), time.Now())
 	}
+	c.record.Close(time.Now())
+	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.Duration().Round(time.Second))
+	if c.m.Record != nil {
+		c.m.Record(c.record.Kept())
+	}
+	c.m.keeper.Drop(c.id) // after the record: who has that knows that the call has ended
+	c.release()
+}
+
+// release gives back what the call holds besides its media.
+func (c *call) release() {
+	c.endRound()
+	c.carry(media.A, "")
+	c.carry(media.B, "")
 	c.alive()
 	stop(c.early)
 	if c.unwait != nil {
 		c.unwait()
 	}
 	c.share.Release()
-	c.record.Close(time.Now())
-	c.log.Info("call ended", "code", c.record.Code, "duration", c.record.Duration().Round(time.Second))
-	if c.m.Record != nil {
-		c.m.Record(c.record.Kept())
-	}
 	close(c.done)
 	c.box.End()
+}
+
+// vanish ends the call in silence: another box has it.
+func (c *call) vanish() {
+	if c.ended() {
+		return
+	}
+	c.m.keeper.Forget(c.id)
+	c.become(callstate.Ended)
+	if t := c.transfer; t != nil {
+		c.stopTone(t)
+		t.next.releasePorts(t.x)
+		c.transfer = nil
+	}
+	c.coming, c.joined = nil, nil
+	if c.media != nil {
+		c.closeMedia()
+	}
+	c.release()
 }
 
 // forget drops the memory of a call whose goroutine has ended. Its legs live half a minute longer, because their transactions wait
@@ -379,7 +419,7 @@ func (c *call) forget() {
 
 // after runs f on the call's goroutine when d has passed.
 func (c *call) after(d time.Duration, f func()) *time.Timer {
-	return time.AfterFunc(d, func() { c.Post(f) })
+	return time.AfterFunc(d, func() { c.do(f) })
 }
 
 func stop(t *time.Timer) {

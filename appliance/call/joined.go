@@ -35,11 +35,11 @@ func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 	}
 	agreed, ports, who := y.Choice(), t.x.ports, t.x.line.identity
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
-		if !c.Post(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
+		if !c.do(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
 			other.hangUp(nil, "", status.ByTransfer) // this call has ended meanwhile
 		}
 	}
-	if !other.Post(func() { other.joinedBy(c, leg, who, agreed, ports, answer) }) {
+	if !other.do(func() { other.joinedBy(c, leg, who, agreed, ports, answer) }) {
 		c.transferFailed(481)
 	}
 }
@@ -87,6 +87,7 @@ func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports medi
 		return err
 	}
 	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
+	c.changed()
 	c.record.Transfers++
 	c.record.Talk()
 	x.leg = nil
@@ -136,7 +137,7 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 			return
 		}
 		c.farewell() // which waits for the answer to the NOTIFY
-		t.by.AfterRequests(func() { other.Post(other.farewell) })
+		t.by.AfterRequests(func() { other.do(other.farewell) })
 	}
 }
 
@@ -146,6 +147,7 @@ func (c *call) farewell() {
 	if u := c.joined; u != nil && u.left != nil {
 		u.left.Bye()
 		u.left = nil
+		c.changed()
 	}
 }
 

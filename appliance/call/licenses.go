@@ -1,6 +1,7 @@
 package call
 
 import (
+	"viaduct/appliance/callkeep"
 	"viaduct/appliance/license"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/route"
@@ -61,17 +62,30 @@ func (c *call) granted(s license.Share, err error) {
 // channel takes or gives back the channel. It counts the sides that the call has now, and n for a side that it is to get. An error
 // leaves things as they were.
 func (c *call) channel(n int, urgent bool) error {
-	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg != nil {
-			n |= channelsOf(s)
-		}
-	}
-	err := c.share.Channels(n)
+	err := c.share.Channels(n | c.channels())
 	if err != nil && urgent {
 		c.log.Warn("emergency call without a license", "err", err)
 		return nil
 	}
 	return err
+}
+
+// channels is how many the sides need that the call has now.
+func (c *call) channels() (n int) {
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg != nil {
+			n |= channelsOf(s)
+		}
+	}
+	return n
+}
+
+// holds is what the call holds of the licenses, for another box.
+func (c *call) holds() (h callkeep.Holds) {
+	if c.share != license.None {
+		h = callkeep.Holds{Sessions: 1, Channels: c.channels()}
+	}
+	return h
 }
 
 // channelsOf is 1 for a side that has SRTP or may get it.

@@ -11,12 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/callkeep"
 	"viaduct/appliance/config"
 	"viaduct/appliance/dialoginfo"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/giveway"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
@@ -29,6 +31,8 @@ type Signalling interface {
 	Invite(sipgw.Owner, sipgw.Invite) *sipgw.Leg
 	LocalAddr(iface config.InterfaceID) netip.Addr
 	Dialog(iface config.InterfaceID, r sipmsg.Replaces) *sipgw.Leg
+	Restore(state sipgw.LegState, since time.Duration, o sipgw.Owner) (*sipgw.Leg, error)
+	TakeIn(held []byte, since time.Duration) error
 }
 
 // Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.
@@ -36,6 +40,7 @@ type Licenses interface {
 	Acquire(sessions, channels int) (license.Share, error)
 	Await(sessions, channels int, then func(license.Share, error)) (stop func() bool, waits bool) // for more than there is
 	Free(sessions, channels int) error                                                            // why Acquire would refuse so much now
+	Resume(sessions, channels int) license.Share                                                  // what a call has held at the other box of a pair
 	InUse() status.LicensesInUse
 }
 
@@ -66,6 +71,7 @@ type Survival interface {
 // Media is the part of a media relay that calls use.
 type Media interface {
 	NewSession() MediaSession
+	Restore(s media.State, m media.Marks, since time.Duration) (MediaSession, error)
 }
 
 // MediaSession is the part of a media.Session that a call uses.
@@ -78,6 +84,8 @@ type MediaSession interface {
 	Ring(to media.Side, on bool) error
 	Stats(media.Side) media.Stats
 	Close() [2]media.Stats
+	State() media.State
+	Marks() media.Marks
 }
 
 // Options are what calls are given.
@@ -97,6 +105,8 @@ type Options struct {
 	Line     func(location, identity string, d dialoginfo.Dialog) // what becomes of each leg with a phone; must not block; nil: nobody watches
 	Phones   Phones                                               // who has registered; nil: nobody
 	Survival Survival                                             // which peers are gone; nil: none
+	Pair     pair.Sender                                          // has the standby keep the established calls; nil: nobody
+	Recorded func(call string) bool                               // whether there is a record of a call of the other box; must not block; nil: there is none
 }
 
 // Manager holds the calls in progress.
@@ -106,12 +116,15 @@ type Manager struct {
 	guard *disturb.Guard
 	room  giveway.Room
 
+	keeper *callkeep.Keeper
+
 	mu       sync.Mutex
 	calls    map[string]*call
 	stopping bool
 	cycles   map[route.Group]int // calls that a cyclic hunt group has started
 	rounds   map[loopKey]int     // unanswered calls of each caller to each number, see origin.go
 	group    sync.WaitGroup      // every call
+	switchover
 }
 
 // New returns a manager without calls.
@@ -122,11 +135,17 @@ func New(o Options) *Manager {
 	if o.Resolved == nil {
 		o.Resolved = func(string) []netip.Addr { return nil }
 	}
-	return &Manager{Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
+	if o.Pair == nil {
+		o.Pair = pair.Nobody{}
+	}
+	return &Manager{keeper: callkeep.New(o.Pair), Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.
 func (m *Manager) Run(ctx context.Context) error {
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	keeper.Go(func() { m.keeper.Run(ctx) })
 	<-ctx.Done()
 	m.mu.Lock()
 	m.stopping = true
@@ -151,20 +170,27 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 	}
 	m.calls[c.id] = c
 	m.group.Add(1)
+	waits := m.waits(c, in)
 	m.mu.Unlock()
 	m.room.Enter(c.id, in.Request.Source.Addr())
 
 	in.Leg.Take(c)
-	c.Post(func() { c.begin(in) })
-	go func() {
-		defer m.group.Done()
-		c.box.Run()
-		m.mu.Lock()
-		delete(m.calls, c.id)
-		m.mu.Unlock()
-		m.room.Leave(c.id)
-		c.forget()
-	}()
+	if !waits {
+		c.Post(func() { c.begin(in) })
+	}
+	go c.run()
+}
+
+// run is the goroutine of a call.
+func (c *call) run() {
+	m := c.m
+	defer m.group.Done()
+	c.box.Run()
+	m.mu.Lock()
+	delete(m.calls, c.id)
+	m.mu.Unlock()
+	m.room.Leave(c.id)
+	c.forget()
 }
 
 // Count is the number of calls in progress.

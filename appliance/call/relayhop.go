@@ -27,7 +27,7 @@ func (c *call) takePorts(n, x *side) error {
 		b.outer = x.hop.outer
 	}
 	n.hop = b
-	b.session.Notify(func(e media.Event) { c.Post(func() { c.fromHop(b, e) }) })
+	b.hear(c)
 	inner, err := b.session.Open(media.A, media.PortOptions{Addr: b.outer.RTP.Addr()})
 	if err == nil {
 		b.inner = inner
@@ -67,10 +67,19 @@ func (b *relayHop) connect(c *call, s *side) error {
 	return c.media.Set(s.which, mediaterms.Plain(b.inner, s.Choice()))
 }
 
+// hear has the call hear the events of a hop.
+func (b *relayHop) hear(c *call) {
+	b.session.Notify(func(e media.Event) { c.Post(func() { c.fromHop(b, e) }) })
+}
+
 // fromHop handles events of a hop. Voice and silence of its peer show at the call's own session, too.
 func (c *call) fromHop(b *relayHop, e media.Event) {
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.hop == b && e.Side == media.B && e.Kind == media.KeyUsed {
+		switch {
+		case s.hop != b:
+		case e.Kind == media.Moved:
+			c.m.keeper.Mark(c.id)
+		case e.Kind == media.KeyUsed && e.Side == media.B:
 			c.rekey(s)
 		}
 	}

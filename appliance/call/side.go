@@ -167,6 +167,7 @@ func (c *call) apply(s *side) error {
 func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
 	p := mediaterms.Of(ch, d, s.profile)
 	p.Admit = c.admit(s)
+	c.changed()
 	session, which := c.relay(s)
 	if err := session.Set(which, p); err != nil || s.hop == nil {
 		return err

@@ -19,6 +19,7 @@ func (c *call) become(to callstate.State) {
 	}
 	c.state = to
 	c.m.room.Reached(c.id, to.Stage())
+	c.changed()
 	c.tellLamps()
 }
 

@@ -337,6 +337,7 @@ func (c *call) takeOver(x *side, n side) {
 	if x.hop != n.hop {
 		x.closeHop()
 	}
+	c.changed()
 	waiting := x.AbandonReinvite()
 	*x = n
 	x.AbandonReinvite()

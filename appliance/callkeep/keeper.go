@@ -14,27 +14,18 @@ import (
 // Session is the part of a media session that tells how far its packets have come. It may be asked from any goroutine.
 type Session interface{ Marks() media.Marks }
 
-// Marks are those of a call's own session, and of the hops of its sides.
-type Marks struct {
-	Own  media.Marks     `json:"own"`
-	Hops [2]*media.Marks `json:"hops"`
-}
+// Sessions are the media of a call: its own, and those of the hops of its sides; nil: there is none.
+type Sessions [3]Session
 
-// Sessions are the media of a call. A side without hop has none there.
-type Sessions struct {
-	Own  Session
-	Hops [2]Session
-}
+// Marks are how far the packets of Sessions have come.
+type Marks [3]*media.Marks
 
-func (s Sessions) marks() Marks {
-	m := Marks{Own: s.Own.Marks()}
-	for n, hop := range s.Hops {
-		if hop != nil {
-			marks := hop.Marks()
-			m.Hops[n] = &marks
-		}
+// Of are the marks of one of the sessions; zero: they are not known.
+func (m Marks) Of(n int) media.Marks {
+	if m[n] == nil {
+		return media.Marks{}
 	}
-	return m
+	return *m[n]
 }
 
 // Each call's marks are sent once in a round, and the calls are spread over it.
@@ -47,14 +38,16 @@ const (
 type Keeper struct {
 	to pair.Sender
 
+	begun chan struct{} // closed when the first call is kept
+	once  sync.Once
+
 	mu    sync.Mutex
-	calls [parts]map[string]Sessions
-	count int
+	calls [parts]map[string]Sessions // by the part of a round in which each has its turn
 }
 
 // New returns a keeper of no calls.
 func New(to pair.Sender) *Keeper {
-	k := &Keeper{to: to}
+	k := &Keeper{to: to, begun: make(chan struct{})}
 	for n := range k.calls {
 		k.calls[n] = map[string]Sessions{}
 	}
@@ -66,23 +59,51 @@ var seed = maphash.MakeSeed()
 // part is the part of a round in which a call has its turn.
 func part(id string) int { return int(maphash.String(seed, id) % parts) }
 
-// Put has a call kept as it is now, with the marks of its media.
+// Put has a call kept as it is now. Its value has the marks of this moment; later ones follow in their turn.
 func (k *Keeper) Put(id string, value []byte, s Sessions) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p := k.calls[part(id)]
-	if _, known := p[id]; !known {
-		k.count++
-	}
-	p[id] = s
+	k.calls[part(id)][id] = s
 	k.to.Put(pair.Calls, id, value)
-	k.mark(id, s)
+	k.once.Do(func() { close(k.begun) })
 }
 
-// mark sends the marks of a call. The caller holds mu: what comes after Drop would be kept for ever.
-func (k *Keeper) mark(id string, s Sessions) {
-	if b, err := json.Marshal(s.marks()); err == nil { // plain numbers
-		k.to.Put(pair.Media, id, b)
+// send sends the marks of calls. The caller holds mu: what comes after Drop would be kept for ever.
+func (k *Keeper) send(calls map[string]Sessions) {
+	var list []*media.Session // the relay is asked once for all of them
+	var of []*media.Marks
+	marks := make(map[string]*Marks, len(calls))
+	for id, sessions := range calls {
+		all := &Marks{}
+		for n, s := range sessions {
+			if s == nil {
+				continue
+			}
+			all[n] = new(media.Marks)
+			if session, ok := s.(*media.Session); ok {
+				list, of = append(list, session), append(of, all[n])
+			} else {
+				*all[n] = s.Marks()
+			}
+		}
+		marks[id] = all
+	}
+	for n, m := range media.MarksOf(list) {
+		*of[n] = m
+	}
+	for id, all := range marks {
+		if b, err := json.Marshal(all); err == nil { // it is text already
+			k.to.Put(pair.Media, id, b)
+		}
+	}
+}
+
+// Mark sends the marks of a call out of turn.
+func (k *Keeper) Mark(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s, known := k.calls[part(id)][id]; known {
+		k.send(map[string]Sessions{id: s})
 	}
 }
 
@@ -106,23 +127,17 @@ func (k *Keeper) Forget(id string) {
 func (k *Keeper) forget(id string) bool {
 	p := k.calls[part(id)]
 	_, known := p[id]
-	if known {
-		delete(p, id)
-		k.count--
-	}
+	delete(p, id)
 	return known
 }
 
-// Has reports whether a call is kept.
-func (k *Keeper) Has(id string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	_, known := k.calls[part(id)][id]
-	return known
-}
-
-// Run sends the marks of all calls once in a round, until ctx ends.
+// Run sends the marks of all calls once in a round, until ctx ends. It does nothing before the first call is kept.
 func (k *Keeper) Run(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-k.begun:
+	}
 	turn := time.NewTicker(round / parts)
 	defer turn.Stop()
 	for n := 0; ; n = (n + 1) % parts {
@@ -131,19 +146,13 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case <-turn.C:
 		}
-		k.markAll(n)
+		k.mu.Lock()
+		k.send(k.calls[n])
+		k.mu.Unlock()
 	}
 }
 
-func (k *Keeper) markAll(n int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for id, s := range k.calls[n] {
-		k.mark(id, s)
-	}
-}
-
-// ReadMarks reads what Put has sent of a call's media.
+// ReadMarks reads what has been sent of a call's media.
 func ReadMarks(b []byte) (m Marks, err error) {
 	err = json.Unmarshal(b, &m)
 	return m, err

@@ -36,7 +36,7 @@ type Call struct {
 	Sides   [2]Side          `json:"sides"` // caller's, callee's
 	Media   media.State      `json:"media"`
 	Record  callrecord.State `json:"record"`
-	Goes    Destination      `json:"goes"`
+	Goes    *Destination     `json:"goes,omitempty"` // nil: nobody was hunted for
 	Origin  Origin           `json:"origin"`
 	Carried [2]string        `json:"carried"`     // the identity that takes part on each side
 	Lamps   int              `json:"lamps"`       // that there were until now
@@ -72,6 +72,7 @@ type Hop struct {
 type Destination struct {
 	Interface config.InterfaceID `json:"if"`
 	Call      route.Call         `json:"call"`
+	Written   []config.Property  `json:"written,omitempty"`
 }
 
 // Origin is what the caller's INVITE said of the way before.
@@ -92,7 +93,6 @@ type Joined struct {
 	Other  string          `json:"other"`
 	Side   media.Side      `json:"side"` // that is connected to the other call
 	Agreed *sdp.Choice     `json:"agreed"`
-	Ports  media.Ports     `json:"ports"`          // of the other call
 	Left   *sipgw.LegState `json:"left,omitempty"` // of the peer that has left, and is yet to be ended
 }
 

@@ -77,6 +77,13 @@ func (r *Record) Ask(p *route.Call) {
 	}
 }
 
+// Properties are what Ask has noted.
+func (r *Record) Properties() route.Call {
+	q := &r.Record.Asked
+	return route.Call{CalledE164: r.Called, CallingE164: r.Calling, CalledURI: q.CalledURI, CallingURI: q.CallingURI, CalledName: q.CalledName,
+		CallingName: q.CallingName, CalledIP: q.CalledIP, CallingIP: q.CallingIP, CallingPI: q.CallingPI, CallingSI: q.CallingSI}
+}
+
 // Routed notes the way through the tables, and forgets it in the plan: nothing looks at it there any more.
 func (r *Record) Routed(plan *route.Plan) {
 	r.route = route.Pack(plan.Trace)

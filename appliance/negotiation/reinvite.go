@@ -36,6 +36,9 @@ func (n *Negotiation) BeginReinvite(change Change, like *sdp.Choice, done func(o
 	return true
 }
 
+// Offering reports whether a re-INVITE of ours is under way.
+func (n *Negotiation) Offering() bool { return n.change != NoChange }
+
 // Reoffer makes the offer of the re-INVITE under way. It is called each time that the re-INVITE is sent, which happens again after
 // it has met one of the peer. Toward is the direction that the other side of the call wants. If the offer is refused, the agreement
 // before it stays in force (RFC 3261 14.1).

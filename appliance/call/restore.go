@@ -1,0 +1,246 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"viaduct/appliance/callkeep"
+	"viaduct/appliance/callrecord"
+	"viaduct/appliance/giveway"
+	"viaduct/appliance/mailbox"
+	"viaduct/appliance/media"
+	"viaduct/appliance/negotiation"
+	"viaduct/appliance/pair"
+	"viaduct/appliance/party"
+	"viaduct/appliance/route"
+	"viaduct/appliance/status"
+)
+
+// restored is a call of the other box before it goes on here.
+type restored struct {
+	*call
+	err   error  // why it can only be ended
+	ended bool   // there is a record of it: it had ended already
+	other string // that it was joined with
+}
+
+// Restore goes on with the calls of the other box of the pair, which is no more or has handed over. It must come after the gateways and the relay
+// are there. A call that cannot go on is ended as far as it can be, with a record; errs says why, for each. A call of which there is a record
+// had ended: its legs are ended once more, as nobody knows whether the other box could say so.
+//
+// The calls that this box has already are told to the standby as well: the pair may be new.
+func (m *Manager) Restore(calls, media iter.Seq[pair.Kept]) (n int, errs error) {
+	marks := map[string]pair.Kept{}
+	for k := range media {
+		marks[k.ID] = k
+	}
+	present := m.list("")
+	var list []restored
+	for k := range calls {
+		r, err := m.restore(k, marks[k.ID])
+		if err != nil {
+			r.err = err
+			errs = errors.Join(errs, fmt.Errorf("call %s: %w", k.ID, err))
+			m.log.Error("call of the other box cannot go on", "call", k.ID, "err", err)
+		}
+		if r.call != nil {
+			list = append(list, r)
+		}
+	}
+	m.mu.Lock()
+	for _, r := range list {
+		m.calls[r.id] = r.call
+		m.group.Add(1)
+	}
+	for _, r := range list {
+		if r.joined != nil {
+			r.joined.other = m.calls[r.other]
+		}
+	}
+	m.mu.Unlock()
+	for _, r := range list {
+		m.room.Enter(r.id, netip.Addr{})
+		m.room.Reached(r.id, giveway.Talking)
+		r.do(func() { r.goOn(r) })
+		go r.run()
+		if r.err == nil && !r.ended {
+			n++
+		}
+	}
+	for _, c := range present {
+		c.do(c.changed)
+	}
+	return n, errs
+}
+
+// restore makes the call that the other box had, and does not start it.
+func (m *Manager) restore(k, marks pair.Kept) (r restored, err error) {
+	v, err := callkeep.Unmarshal(k.Value)
+	switch {
+	case err != nil:
+		return r, err
+	case v.ID != k.ID || len(m.list(v.ID)) > 0:
+		return r, errors.New("there is another call of this name")
+	}
+	c := &call{
+		m: m, id: v.ID, log: m.log.With("call", v.ID), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(), state: v.State,
+		record: callrecord.Restore(v.Record, m.Leg), origin: origin{forwards: v.Origin.Forwards, hops: v.Origin.Hops, diverted: v.Origin.Diverted},
+		lease: lease{share: m.Licenses.Resume(v.Holds.Sessions, v.Holds.Channels)},
+	}
+	c.a, c.b = c.fromValue(media.A, &v.Sides[0]), c.fromValue(media.B, &v.Sides[1])
+	c.props, c.plan, c.urgent, c.lamps.lit, c.referredBack = c.record.Properties(), &route.Plan{}, v.Urgent, v.Lamps, v.Back
+	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
+	if g := v.Goes; g != nil {
+		c.plan.Attempts = []route.Attempt{{Interface: g.Interface, Call: g.Call, Written: g.Written}}
+	}
+	c.carry(media.A, v.Carried[0])
+	c.carry(media.B, v.Carried[1])
+	if r.call = c; v.Joined != nil {
+		r.other = v.Joined.Other
+	}
+	r.ended = m.Recorded != nil && m.Recorded(c.id)
+	since := time.Since(k.At)
+	return r, errors.Join(c.restoreMedia(v, since, marks), c.restoreLegs(v, since))
+}
+
+// fromValue is the side that a value was taken of, without its leg and its media.
+func (c *call) fromValue(which media.Side, v *callkeep.Side) side {
+	s := side{
+		which: which, Negotiation: negotiation.Restore(v.Negotiation), ports: v.Ports, addr: v.Addr, refers: v.Refers, informs: v.Informs,
+		referrals: v.Referrals, voice: true, renegotiated: v.Renegotiated,
+	}
+	if _, s.iface = v.Interface.In(c.cfg); s.iface != nil {
+		s.profile, s.line = c.profile(s.iface), line{v.Identity, v.Began}
+	}
+	return s
+}
+
+// restoreLegs restores as many legs as can be, so that those can be ended at least.
+func (c *call) restoreLegs(v *callkeep.Call, since time.Duration) (err error) {
+	for n, s := range []*side{&c.a, &c.b} {
+		var failed error
+		if leg := v.Sides[n].Leg; leg != nil {
+			s.leg, failed = c.m.SIP.Restore(*leg, since, c)
+		}
+		if failed == nil && s.iface == nil {
+			failed = fmt.Errorf("interface %s does not exist", v.Sides[n].Interface)
+		}
+		err = errors.Join(err, failed)
+	}
+	if u := v.Joined; u != nil && err == nil {
+		c.joined = &joined{x: c.at(u.Side), agreed: u.Agreed}
+		if u.Left != nil {
+			c.joined.left, err = c.m.SIP.Restore(*u.Left, since, c)
+		}
+	}
+	return err
+}
+
+// restoreMedia has the relay go on on the same ports.
+func (c *call) restoreMedia(v *callkeep.Call, since time.Duration, k pair.Kept) (err error) {
+	var marks callkeep.Marks
+	if k.Value != nil {
+		if marks, err = callkeep.ReadMarks(k.Value); err != nil {
+			return fmt.Errorf("marks of media: %w", err)
+		}
+		since = time.Since(k.At)
+	}
+	session, err := c.m.Media.Restore(v.Media, marks.Of(0), since)
+	if err != nil {
+		return err
+	}
+	c.hear(session)
+	for n, s := range []*side{&c.a, &c.b} {
+		hop := v.Sides[n].Hop
+		if hop == nil {
+			continue
+		}
+		session, err := c.m.Media.Restore(hop.Media, marks.Of(1+n), since)
+		if err != nil {
+			return err
+		}
+		s.hop = &relayHop{session: session, inner: hop.Inner, outer: hop.Outer}
+		s.hop.hear(c)
+	}
+	return nil
+}
+
+// goOn begins the life of a restored call. A transfer that was under way is over: whoever asked for it hears no more of it.
+func (c *call) goOn(r restored) {
+	if u := c.joined; u != nil && u.other == nil {
+		c.joined, r.err = nil, errors.New("the call that it was joined with is not there")
+	}
+	switch {
+	case r.ended:
+		c.log.Info("call had ended at the other box")
+		for _, s := range []*side{&c.a, &c.b} {
+			if s.leg != nil {
+				s.leg.Bye()
+			}
+		}
+		c.farewell()
+		c.vanish()
+		return
+	case r.err != nil:
+		c.hangUp(nil, `Q.850;cause=41;text="lost with its box"`, status.ByBox)
+		return
+	}
+	c.log.Info("call goes on here", "if", c.a.iface.ID())
+	if c.urgent {
+		c.m.room.Urgent(c.id)
+		c.rescue(c.carried[media.A], party.International(switchOf(c.cfg, c.a.iface), c.props.CallingE164))
+	}
+	c.changed()
+	c.farewell()
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil && (c.joined == nil || c.joined.x != s) {
+			c.hangUp(nil, "", status.ByTransfer) // it had left for a peer whom this box does not know
+			return
+		}
+	}
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil || s.Choice() == nil {
+			continue
+		}
+		if err := c.apply(s); err != nil {
+			c.log.Warn("media not set", "leg", s.which.String(), "err", err)
+		}
+		s.FinishReinvite(true, func() { c.rekey(s) })
+		c.hold(s, s.Wanted())
+	}
+	c.tellLamps()
+	c.after(doubtful+rand.N(doubtful), c.askSilent)
+}
+
+// doubtful is how long a side of a restored call may be silent before its peer is asked.
+const doubtful = 5 * time.Second
+
+// askSilent asks the peers of sides that are silent whether they still have the call: one that hung up while no box was there would be called
+// connected until its session timer has run out. Who knows no such call answers 481, and the leg ends.
+func (c *call) askSilent() {
+	for _, s := range []*side{&c.a, &c.b} {
+		if c.ended() || s.leg == nil {
+			continue
+		}
+		if session, which := c.relay(s); time.Since(session.Stats(which).Last) >= doubtful {
+			s.leg.Request("OPTIONS", "", nil)
+		}
+	}
+}
+
+// RestoreHeld has new calls begin that waited at the other box for the end of a planned switch. It comes after Restore.
+func (m *Manager) RestoreHeld(held iter.Seq[pair.Kept]) (n int, errs error) {
+	for k := range held {
+		if err := m.SIP.TakeIn(k.Value, time.Since(k.At)); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("new call %s: %w", k.ID, err))
+			m.log.Error("new call of the other box not taken", "call", k.ID, "err", err)
+			continue
+		}
+		n++
+	}
+	return n, errs
+}
