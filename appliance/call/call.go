@@ -350,6 +350,11 @@ func (c *call) finish() {
 		return
 	}
 	c.become(callstate.Ended)
+	c.conclude()
+}
+
+// conclude does what is to be done at the end of a call.
+func (c *call) conclude() {
 	c.abortTransfer()
 	if l := c.coming; l != nil {
 		c.coming = nil
@@ -390,8 +395,13 @@ func (c *call) vanish() {
 	if c.ended() {
 		return
 	}
-	c.m.keeper.Forget(c.id)
 	c.become(callstate.Ended)
+	c.dissolve()
+}
+
+// dissolve gives back all that a call holds which nobody hears of any more.
+func (c *call) dissolve() {
+	c.m.keeper.Forget(c.id)
 	if t := c.transfer; t != nil {
 		c.stopTone(t)
 		t.next.releasePorts(t.x)

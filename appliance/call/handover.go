@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"viaduct/appliance/pair"
 	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/sipgw"
@@ -164,8 +163,7 @@ func (c *call) stand(still *standstill, told func()) {
 	c.m.mu.Unlock()
 	switch {
 	case c.ended():
-	case in != nil:
-		c.m.Pair.Put(pair.Held, c.id, in.Held())
+	case in != nil: // the caller's next repetition reaches the other box
 	default:
 		c.changed()
 		c.keep()
@@ -181,7 +179,6 @@ func (c *call) stand(still *standstill, told func()) {
 func (m *Manager) Resume() {
 	waiting := m.endSwitch(false)
 	for c, in := range waiting {
-		m.Pair.Drop(pair.Held, c.id)
 		c.Post(func() {
 			if !c.ended() { // the caller has not given up
 				c.begin(in)

@@ -10,12 +10,14 @@ import (
 
 	"viaduct/appliance/callkeep"
 	"viaduct/appliance/callrecord"
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/giveway"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/party"
+	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
 )
@@ -169,24 +171,51 @@ func (c *call) restoreMedia(v *callkeep.Call, since time.Duration, k pair.Kept) 
 	return nil
 }
 
+// settling is how long a restored call says nothing: the sockets of its gateways are not open yet.
+const settling = time.Second
+
 // goOn begins the life of a restored call. A transfer that was under way is over: whoever asked for it hears no more of it.
 func (c *call) goOn(r restored) {
 	if u := c.joined; u != nil && u.other == nil {
 		c.joined, r.err = nil, errors.New("the call that it was joined with is not there")
 	}
-	switch {
-	case r.ended:
-		c.log.Info("call had ended at the other box")
-		for _, s := range []*side{&c.a, &c.b} {
-			if s.leg != nil {
-				s.leg.Bye()
-			}
-		}
-		c.farewell()
-		c.vanish()
+	if r.ended || r.err != nil {
+		c.become(callstate.Ended)
+		c.after(settling, func() { c.lay(r.err) })
 		return
-	case r.err != nil:
-		c.hangUp(nil, `Q.850;cause=41;text="lost with its box"`, status.ByBox)
+	}
+	c.changed()
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg == nil || s.Choice() == nil {
+			continue
+		}
+		if err := c.apply(s); err != nil {
+			c.log.Warn("media not set", "leg", s.which.String(), "err", err)
+		}
+	}
+	c.tellLamps()
+	c.after(settling, c.catchUp)
+}
+
+// lay ends the legs of a call that does not go on. With an error it has been lost, and gets its record; else there is one already.
+func (c *call) lay(err error) {
+	const reason = `Q.850;cause=41;text="lost with its box"`
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.leg != nil {
+			s.leg.Bye(refusal.Header(refusal.Bare(reason))...)
+		}
+	}
+	if err == nil {
+		c.dissolve()
+		return
+	}
+	c.record.End(status.ByBox, 0, reason)
+	c.conclude()
+}
+
+// catchUp does what the other box could not do any more.
+func (c *call) catchUp() {
+	if c.ended() {
 		return
 	}
 	c.log.Info("call goes on here", "if", c.a.iface.ID())
@@ -194,7 +223,6 @@ func (c *call) goOn(r restored) {
 		c.m.room.Urgent(c.id)
 		c.rescue(c.carried[media.A], party.International(switchOf(c.cfg, c.a.iface), c.props.CallingE164))
 	}
-	c.changed()
 	c.farewell()
 	for _, s := range []*side{&c.a, &c.b} {
 		if s.leg == nil && (c.joined == nil || c.joined.x != s) {
@@ -203,16 +231,11 @@ func (c *call) goOn(r restored) {
 		}
 	}
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil || s.Choice() == nil {
-			continue
+		if s.leg != nil {
+			s.FinishReinvite(true, func() { c.rekey(s) })
+			c.hold(s, s.Wanted())
 		}
-		if err := c.apply(s); err != nil {
-			c.log.Warn("media not set", "leg", s.which.String(), "err", err)
-		}
-		s.FinishReinvite(true, func() { c.rekey(s) })
-		c.hold(s, s.Wanted())
 	}
-	c.tellLamps()
 	c.after(doubtful+rand.N(doubtful), c.askSilent)
 }
 
@@ -230,17 +253,4 @@ func (c *call) askSilent() {
 			s.leg.Request("OPTIONS", "", nil)
 		}
 	}
-}
-
-// RestoreHeld has new calls begin that waited at the other box for the end of a planned switch. It comes after Restore.
-func (m *Manager) RestoreHeld(held iter.Seq[pair.Kept]) (n int, errs error) {
-	for k := range held {
-		if err := m.SIP.TakeIn(k.Value, time.Since(k.At)); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("new call %s: %w", k.ID, err))
-			m.log.Error("new call of the other box not taken", "call", k.ID, "err", err)
-			continue
-		}
-		n++
-	}
-	return n, errs
 }

@@ -77,6 +77,7 @@ type relay struct {
 // runner is a media.Relay.
 type runner interface {
 	NewSession() *media.Session
+	Restore(media.State, media.Marks, time.Duration) (*media.Session, error)
 	Run(context.Context) error
 }
 
@@ -93,6 +94,11 @@ func (r *relay) next() {
 
 // NewSession implements call.Media.
 func (r *relay) NewSession() call.MediaSession { return (*r.now.Load()).NewSession() }
+
+// Restore implements call.Media.
+func (r *relay) Restore(s media.State, m media.Marks, since time.Duration) (call.MediaSession, error) {
+	return (*r.now.Load()).Restore(s, m, since)
+}
 
 // Run relays until ctx ends or the relay does; then it may be called again.
 func (r *relay) Run(ctx context.Context) error {
