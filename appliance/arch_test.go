@@ -16,7 +16,7 @@ var floors = map[string]string{
 	"sipmsg":       "",
 	"bans":         "source status",
 	"digest":       "sipmsg",
-	"registrar":    "bans config digest health printable sipgw sipmsg siptransport status",
+	"registrar":    "bans config digest health pair printable sipgw sipmsg siptransport status",
 	"sipcount":     "status",
 	"siptransport": "config pair pki sipcount sipmsg source status printable",
 	"siptx":        "sipmsg siptransport source",
@@ -28,6 +28,7 @@ var floors = map[string]string{
 	"pair":         "",
 	"pair/vrrp":    "pair sockfilter",
 	"pair/role":    "config",
+	"pair/partner": "flash",
 	"pair/link":    "config flash health natswire pair plural printable status",
 	"natswire":     "printable",
 
@@ -102,7 +103,7 @@ var floors = map[string]string{
 	"voice":       "media",
 	"capture":     "sockfilter",
 	"sockfilter":  "",
-	"netcfg":      "config health netcfg/dhcp printable status",
+	"netcfg":      "config health netcfg/dhcp pair printable status",
 	"netcfg/dhcp": "printable status sockfilter",
 	"clock":       "config printable status",
 	"flash":       "",
@@ -145,7 +146,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
+		"pair pair/duty pair/partner pair/role firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

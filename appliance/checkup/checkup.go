@@ -71,6 +71,7 @@ type Options struct {
 	Health   *health.Tracker
 	Load     func(parse func(text []byte) error) error // the outcome of the last daily check, if there is one
 	Save     func(text []byte) error
+	Rests    func() bool // nobody calls by this box now, so the daily check would find nothing; nil: never
 }
 
 // Checker checks the box. It is safe for concurrent use.

@@ -60,6 +60,9 @@ func (c *Checker) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		due = time.Now().Add(day)
+		if c.o.Rests != nil && c.o.Rests() {
+			continue
+		}
 		if out := c.check(ctx, all, nil); ctx.Err() == nil {
 			c.compare(out)
 			c.took(out)

@@ -101,6 +101,13 @@ func (m *Manager) Distrust(authorities []*config.LicenseAuthority) []License {
 	})
 }
 
+// Unbind removes and returns the licenses for systems that have none of these serial numbers. Calls go on.
+func (m *Manager) Unbind(serials ...string) []License {
+	return m.remove(func(l License) bool {
+		return l.System != "" && !slices.ContainsFunc(serials, func(s string) bool { return systemID(s) == systemID(l.System) })
+	})
+}
+
 // Expire removes and returns expired licenses. Calls go on.
 func (m *Manager) Expire(now time.Time) []License {
 	return m.remove(func(l License) bool { return l.Expired(now) })

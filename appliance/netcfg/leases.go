@@ -236,6 +236,17 @@ func (s *lessees) publish() {
 	s.net.clients = states
 }
 
+// Device returns the kernel's name of the port that an IP interface is bound to; "": none.
+func (n *Net) Device(cfg *config.Config, context config.Ref[config.Config, config.IPContext], name config.Ref[config.IPContext, config.IPInterface]) (device string) {
+	at := cfg.IPInterface(context, name)
+	each(cfg, n.o.PortName, func(d, _ string, b config.IPBind) {
+		if at != nil && cfg.IPInterface(b.Context, b.Interface) == at {
+			device = d
+		}
+	})
+	return device
+}
+
 // each calls f for every port and VLAN of a configuration.
 func each(cfg *config.Config, name func(slot, port int) string, f func(device, title string, b config.IPBind)) {
 	for _, p := range cfg.Ports {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/pair"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -113,13 +114,10 @@ func (w *wall) paired(p *port, in *chain) {
 	in.add(group, protocol("vrrp"), rate(20), accept)
 	in.add(group, protocol("vrrp"), counter, drop)
 	if p.seat.direct {
-		in.add(other, address("daddr", single(p.seat.own.Addr())), ports("tcp", "dport", LinkPort, LinkPort), accept)
+		in.add(other, address("daddr", single(p.seat.own.Addr())), ports("tcp", "dport", pair.LinkPort, pair.LinkPort), accept)
 		return
 	}
 	in.add(icmp("icmp", "echo-reply"), rate(100), accept)
 }
-
-// LinkPort is where a box of a pair expects the other one, on the path between them.
-const LinkPort = 4223
 
 var vrrpGroup = netip.AddrFrom4([4]byte{224, 0, 0, 18})

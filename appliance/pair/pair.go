@@ -94,6 +94,9 @@ func (w *Witness) UnmarshalText(text []byte) error {
 // Fit reports whether calls can go over the port, as far as the box knows.
 func (p PortFitness) Fit() bool { return p.Carrier && p.Witness != WitnessSilent }
 
+// LinkPort is where a box expects the other one (TCP), on the path between them.
+const LinkPort = 4223
+
 // Kind is what an entry of the table is of.
 type Kind string
 

@@ -50,15 +50,9 @@ func (r *Registrar) load(now time.Time) {
 			return err
 		}
 		for _, k := range list {
-			f, ok := open(r.cfg, aor{k.Location, k.Identity})
-			if !ok || len(r.phones.of[aor{k.Location, k.Identity}]) >= f.Inbound.MaxContacts || r.phones.n >= mostPhones {
+			if !r.takeIn(&k, now) {
 				r.unsaved = true
-				continue
 			}
-			b := k.binding(now)
-			b.lifetime = min(b.lifetime, f.Inbound.Max)
-			r.phones.add(b)
-			r.remember(b, now)
 		}
 		return nil
 	})
@@ -68,6 +62,20 @@ func (r *Registrar) load(now time.Time) {
 	if r.phones.n > 0 {
 		r.log.Info("phones are known from before the restart", "n", r.phones.n)
 	}
+}
+
+// takeIn takes a phone of before, if it could have registered now. The caller holds the lock.
+func (r *Registrar) takeIn(k *keptBinding, now time.Time) bool {
+	f, ok := open(r.cfg, aor{k.Location, k.Identity})
+	if !ok || len(r.phones.of[aor{k.Location, k.Identity}]) >= f.Inbound.MaxContacts || r.phones.n >= mostPhones {
+		return false
+	}
+	b := k.binding(now)
+	b.lifetime = min(b.lifetime, f.Inbound.Max)
+	r.phones.add(b)
+	r.remember(b, now)
+	r.tell(b)
+	return true
 }
 
 // read reads the text of a file. The whole of it is refused for one entry that cannot be understood.
@@ -157,8 +165,7 @@ func (r *Registrar) save(ended ...*binding) {
 	}
 	list := []keptBinding{}
 	for _, b := range append(r.phones.all(), ended...) {
-		list = append(list, keptBinding{b.location, b.identity, b.iface.Context, b.iface.Name, b.uri, b.instance, b.reg, b.q, b.target.Addr, b.target.Local, b.target.Transport.String(), b.agent,
-			b.callID, b.seq, int(b.lifetime / time.Second)})
+		list = append(list, b.kept())
 	}
 	r.unsaved = false
 	r.mu.Unlock()

@@ -112,7 +112,7 @@ func TestRefreshesAreNotWritten(t *testing.T) {
 // What the file has and the configuration does not, and more phones than an identity may have, stay out.
 func TestFileOfAnotherConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &box{T: t, cfg: configured(), shelf: &shelf{}, log: &journal{}}
+		b := &box{T: t, cfg: configured(), shelf: &shelf{}, log: &journal{}, told: table{}}
 		b.cfg.Location[0].Groups[0].Inbound.MaxContacts = 1
 		b.shelf.text = []byte(`[{"location":"LS","identity":"21","contact":"sip:21@a","q":1000,"addr":"10.108.2.51:5060","transport":"udp","call_id":"1","cseq":1,"lifetime_s":7200},
 			{"location":"LS","identity":"21","contact":"sip:21@b","q":1000,"addr":"10.108.2.51:5060","transport":"udp","call_id":"1","cseq":1,"lifetime_s":60},

@@ -138,6 +138,7 @@ type box struct {
 	health health.Tracker
 	log    *journal
 	calls  []string // identities of INVITEs that came through
+	told   table    // by the registrar
 
 	unlicensed, emergency atomic.Bool
 	coming                sync.Mutex
@@ -218,7 +219,7 @@ func configured() *config.Config {
 func onPaper(t *testing.T, change func(*config.Config), f func(b *box)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &box{T: t, cfg: configured(), shelf: &shelf{}, log: &journal{}}
+		b := &box{T: t, cfg: configured(), shelf: &shelf{}, log: &journal{}, told: table{}}
 		if change != nil {
 			change(b.cfg)
 		}
@@ -233,7 +234,7 @@ func (b *box) start() {
 	b.Helper()
 	b.paper = newPaper()
 	log := slog.New(slog.NewTextHandler(b.log, nil))
-	b.reg = New(Options{Log: log, Health: &b.health, Store: b.shelf, Licensed: func() bool { return !b.unlicensed.Load() }, Emergency: func() bool { return b.emergency.Load() },
+	b.reg = New(Options{Log: log, Health: &b.health, Store: b.shelf, Pair: b.told, Licensed: func() bool { return !b.unlicensed.Load() }, Emergency: func() bool { return b.emergency.Load() },
 		Registered: func(location, identity string) {
 			b.coming.Lock()
 			defer b.coming.Unlock()

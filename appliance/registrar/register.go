@@ -12,6 +12,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
@@ -227,13 +228,21 @@ func (c *change) commit() (fresh bool) {
 			}
 			continue
 		}
-		came := k.old == nil || k.old.state == status.BindingWaiting
+		moved, came := false, k.old == nil || k.old.state == status.BindingWaiting
 		if k.old != nil {
-			c.r.unsaved = c.r.unsaved || k.old.target != b.target || k.old.iface != b.iface || k.old.contact != b.contact || k.old.lifetime != b.lifetime
+			if k.old.target != b.target || k.old.iface != b.iface || k.old.contact != b.contact || k.old.lifetime != b.lifetime {
+				c.r.unsaved, moved = true, true
+			}
 			c.r.phones.remove(k.old)
+			if k.old.uri != b.uri || k.old.instance != b.instance || k.old.reg != b.reg {
+				c.r.o.Pair.Drop(pair.Phones, k.old.id())
+			}
 		}
 		c.r.phones.add(b)
 		c.r.remember(b, c.now)
+		if came || moved {
+			c.r.tell(b)
+		}
 		if came {
 			fresh, c.r.unsaved = true, true
 			c.r.moved(b.aor, "phone registered", "name", b.identity, "peer", b.target.Addr, slog.Duration("for", b.lifetime))

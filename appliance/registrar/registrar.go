@@ -20,6 +20,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/digest"
 	"viaduct/appliance/health"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
@@ -36,6 +37,7 @@ type Options struct {
 	Log    *slog.Logger
 	Health *health.Tracker // alarms
 	Store  Store           // nil: bindings end with the process
+	Pair   pair.Sender     // has the standby of a pair keep the phones; nil: the box stands alone
 
 	// Licensed reports whether phones may register. nil: they may.
 	Licensed func() bool
@@ -103,6 +105,9 @@ type guesses struct {
 func New(o Options) *Registrar {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Pair == nil {
+		o.Pair = pair.Nobody{}
 	}
 	if o.Licensed == nil {
 		o.Licensed = func() bool { return true }
@@ -217,6 +222,7 @@ func (r *Registrar) gone(b *binding, why string) {
 		why = "it did not come back after a restart of the box"
 	}
 	r.unsaved = true
+	r.o.Pair.Drop(pair.Phones, b.id())
 	r.moved(b.aor, "phone gone", "name", b.identity, "peer", b.target.Addr, "err", why)
 }
 

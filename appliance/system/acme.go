@@ -25,7 +25,7 @@ import (
 // newACME makes the engine of certificates that renew themselves.
 func (s *System) newACME() *acme.Engine {
 	return acme.New(acme.Options{
-		Log: s.log, Health: &s.health, Store: s.store, Agent: "Viaduct SBC " + s.o.Release.Version, Config: s.Running, Clock: s.clock.Sane,
+		Log: s.log, Health: &s.health, Store: s.store, Agent: "Viaduct SBC " + s.o.Release.Version, Config: func() *config.Config { return s.acting(s.Running()) }, Clock: s.clock.Sane,
 		HTTP: s.directoryClient, Roots: s.ownRoots, Open: s.openDoors, Shut: s.shutDoors, TXT: s.resolver.LookupTXT,
 		Use: s.useNow, Peers: s.shownTo,
 	})

@@ -43,6 +43,7 @@ func (s *System) watch(ctx context.Context) error {
 		s.watchStore()
 		s.watchSockets()
 		box := s.System()
+		s.seePartner()
 		seen := s.sight(box)
 		s.eye.Look(seen)
 		s.trend.Look(s.sample(box, seen))
@@ -72,7 +73,7 @@ func (s *System) sight(box status.System) watch.Sight {
 		s.log.Warn("neighbours not read", "err", err)
 	}
 	return watch.Sight{
-		Now: time.Now(), Config: s.Running(), Registrations: s.Registrations(), Peers: s.Peers(), Calls: s.Calls(), Clock: s.Clock(), Overload: s.sip.Overload(),
+		Now: time.Now(), Config: s.acting(s.Running()), Registrations: s.Registrations(), Peers: s.Peers(), Calls: s.Calls(), Clock: s.Clock(), Overload: s.sip.Overload(),
 		Pools: s.licenses.Table(), Peaks: s.licenses.Peaks(), Bans: s.bans.All(time.Now()), Network: s.network(), Neighbours: neighbours, Temperature: box.Temperature, Flash: box.Flash,
 		Phones: watchedPhones{s},
 	}

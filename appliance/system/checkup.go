@@ -13,7 +13,7 @@ import (
 // newCheckup makes the checker of the box.
 func (s *System) newCheckup() *checkup.Checker {
 	return checkup.Open(checkup.Options{
-		Log: s.log, Box: s, Resolver: s.resolver, Health: &s.health, Load: s.store.LoadCheck, Save: s.store.SaveCheck,
+		Log: s.log, Box: s, Resolver: s.resolver, Health: &s.health, Load: s.store.LoadCheck, Save: s.store.SaveCheck, Rests: func() bool { return !s.acts.Load() },
 	})
 }
 

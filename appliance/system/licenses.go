@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/health"
 	"viaduct/appliance/license"
 	"viaduct/appliance/status"
@@ -14,7 +15,7 @@ import (
 
 // InstallLicense verifies a key and keeps it.
 func (s *System) InstallLicense(key string) (string, error) {
-	l, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
+	l, err := s.bound(key, s.licenses.Install)
 	if err != nil {
 		return "", err
 	}
@@ -54,10 +55,63 @@ func (s *System) judgeLicenses() {
 		if slices.ContainsFunc(have, func(l license.License) bool { return l.Key == key }) {
 			continue
 		}
-		if _, err := s.licenses.Install(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities); err != nil {
+		if _, err := s.bound(key, s.licenses.Install); err != nil {
 			s.log.Warn("license not in force", "err", err)
 		}
 	}
+}
+
+// licensed are the serial numbers whose licenses are the box's: its own, and that of the other box of its pair. Both have the keys of both, and one of them has
+// the calls.
+func (s *System) licensed() []string {
+	list := []string{s.o.Board.SerialNumber()}
+	if key := s.otherKey(); key != "" {
+		if other := s.partner.Serial(key, time.Now()); other != "" {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// bound verifies or installs a key that is for one of these systems.
+func (s *System) bound(key string, take func(key, serial string, now time.Time, authorities []*config.LicenseAuthority) (license.License, error)) (license.License, error) {
+	var first error
+	for _, serial := range s.licensed() {
+		l, err := take(key, serial, time.Now(), s.Running().LicenseAuthorities)
+		if err == nil {
+			return l, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return license.License{}, first
+}
+
+// otherKey is the key of the other box of the pair; "": there is none.
+func (s *System) otherKey() string {
+	b, _ := s.seat(s.Running())
+	if b.Pair == nil || b.Number == 0 {
+		return ""
+	}
+	return b.Pair.Key(3 - b.Number)
+}
+
+// seePartner remembers the other box while it is heard, and has licenses follow. It is called by the watcher.
+func (s *System) seePartner() {
+	key := s.otherKey()
+	if o := s.duty.Status().Other; key != "" && o.Linked && o.Serial != "" && o.Serial != s.o.Board.SerialNumber() {
+		s.partner.Saw(key, o.Serial, time.Now())
+	}
+	after := s.licensed()
+	if slices.Equal(after, s.counted) {
+		return
+	}
+	s.counted = after
+	for _, l := range s.licenses.Unbind(after...) {
+		s.log.Warn("license not in force any more, its system is not one of the pair", "name", l.Kind, "serial", l.Serial, "system", l.System)
+	}
+	s.judgeLicenses()
 }
 
 // storedLicenses returns the keys in the store. A damaged file is an alarm until it is written again.
@@ -90,7 +144,7 @@ func (s *System) Licenses() status.Licenses {
 // about describes what a key gives, or why it is not in force.
 func (s *System) about(key string) status.LicenseKey {
 	about := status.LicenseKey{Key: key, ID: license.ID(key)}
-	l, err := license.Verify(key, s.o.Board.SerialNumber(), time.Now(), s.Running().LicenseAuthorities)
+	l, err := s.bound(key, license.Verify)
 	if err != nil {
 		about.About = "not in force: " + err.Error()
 		return about

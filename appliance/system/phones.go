@@ -26,7 +26,7 @@ type phones struct {
 // newRegistrar makes what knows where the phones are. The engines that it tells are made after it.
 func (s *System) newRegistrar() *registrar.Registrar {
 	return registrar.New(registrar.Options{
-		Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Health: &s.health, Store: s.store,
+		Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Health: &s.health, Store: s.store, Pair: s.duty.Sender(),
 		Licensed:   func() bool { return s.licenses.Has(license.SIPRegistrar) },
 		Emergency:  func() bool { return s.survival.Emergency() },
 		Registered: func(location, identity string) { s.events.Registered(location, identity) },

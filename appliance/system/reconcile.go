@@ -18,7 +18,7 @@ import (
 func (s *System) reconcile(ctx context.Context) error {
 	var applied *config.Config
 	settled(ctx, s.changed, s.now, func() {
-		if cfg := s.Running(); cfg != applied {
+		if cfg := s.Running(); s.placed.Swap(false) || cfg != applied {
 			s.apply(cfg)
 			applied = cfg
 		}
@@ -62,7 +62,7 @@ func (s *System) apply(cfg *config.Config) {
 	if s.o.Syslog != nil {
 		s.o.Syslog.Apply(cfg, lang.Hostname(cfg, s.Serial))
 	}
-	s.applySenders(cfg)
+	s.followDuty(cfg) // before the addresses
 	s.watchGateways(len(cfg.Gateways))
 	report, err := s.net.Apply(cfg)
 	var refused []health.Args
@@ -82,13 +82,23 @@ func (s *System) apply(cfg *config.Config) {
 	}
 	s.watchPorts(cfg)
 	s.clock.Apply(cfg)
-	effective := s.net.Effective(cfg)
+	s.follow(cfg)
+}
+
+// follow has the engines go by a configuration, in the box's role.
+func (s *System) follow(cfg *config.Config) {
+	s.roles.Lock()
+	defer s.roles.Unlock()
+	effective := s.acting(s.net.Effective(cfg))
 	s.effective.Store(effective)
+	s.applySenders(effective)
 	s.applySNMP(effective)
 	s.page.Changed()
 	s.member.Apply(effective) // before the first call can want a license
 	now := time.Now()
-	s.registrar.Apply(effective)              // before its first phone can ask
+	if s.acts.Load() {
+		s.registrar.Apply(effective) // before its first phone can ask
+	}
 	s.sip.Apply(effective, effective.Address) // the result goes to gatewaysApplied
 	s.presence.Apply(effective)
 	s.applied.Store(&applied{cfg, now})

@@ -106,6 +106,7 @@ func (s *System) restart(graceful bool) {
 	if graceful && s.waitsForCalls() {
 		return
 	}
+	s.switchFirst()
 	s.sessions.Tell("", "the box reloads now")
 	if image := s.firmware.Waiting(); image != "" {
 		s.log.Warn("the box restarts with another image", "version", image)

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,7 @@ import (
 	"viaduct/appliance/messages"
 	"viaduct/appliance/names"
 	"viaduct/appliance/netcfg"
+	"viaduct/appliance/pair/partner"
 	"viaduct/appliance/presence"
 	"viaduct/appliance/provisioning"
 	"viaduct/appliance/records"
@@ -96,20 +98,26 @@ type System struct {
 
 	snapshots
 	engines
+	pairing
 	phones
 	traces
 	reloads
 	updates
 	certificates
-	moved    chan struct{} // one token: the clock was stepped
-	archive  *records.Archive
-	traffic  *traffic.Book
-	trend    trend.Trend
+	moved chan struct{} // one token: the clock was stepped
+	figures
 	licenses *license.Manager
 	health   health.Tracker
 	sessions diag.Sessions
 	bans     *bans.List
 	doors    doors
+}
+
+// figures are of the calls that were.
+type figures struct {
+	archive *records.Archive
+	traffic *traffic.Book
+	trend   trend.Trend
 }
 
 // snapshots are the configurations in force.
@@ -215,6 +223,7 @@ func Open(o Options) (*System, error) {
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{lit: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)},
 	}
+	s.partner = partner.Open(filepath.Join(s.pairDir(), "other"), o.Log)
 	s.unknown, s.ends = s.newIssuers(), s.newExpiry()
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
 	s.bans, s.traffic = bans.New(o.Log), traffic.New()
@@ -229,9 +238,13 @@ func Open(o Options) (*System, error) {
 		s.health.Set(health.DataDamaged, health.Args{"why": o.Alarm})
 	}
 	s.lostKey()
+	s.duty = s.newDuty()
 	s.running.Store(s.newStartup().Choose())
-	s.effective.Store(s.Running())
+	s.followDuty(s.Running())
+	s.acts.Store(s.duty.Acts())
+	s.effective.Store(s.acting(s.Running()))
 	o.Start.Done(stepConfiguration)
+	s.counted = s.licensed()
 	s.judgeLicenses()
 	s.ends.Judge()
 	s.chains = chains.Open(chains.Options{Log: o.Log, Load: state.LoadChains, Save: state.SaveChains, Asked: s.asks, Changed: s.chainsChanged})
@@ -240,12 +253,12 @@ func Open(o Options) (*System, error) {
 	s.resolver = names.New(s.nameServers)
 	s.resolver.OnSilence(func(text string) { s.judge(health.NameServersSilent, text) })
 	if s.net, err = netcfg.New(netcfg.Options{
-		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Health: &s.health,
+		Log: s.log, PortName: s.o.Board.PortName, Cached: s.resolver.Cached, Leased: s.leased, Place: s.place, Health: &s.health,
 	}); err != nil {
 		return nil, err
 	}
 	s.relay = newRelay(func() runner {
-		return media.New(media.Options{Log: s.sessions.Logger(diag.TopicRTP), Unfiltered: s.net.Unfiltered})
+		return media.New(media.Options{Term: &s.term, Log: s.sessions.Logger(diag.TopicRTP), Unfiltered: s.net.Unfiltered})
 	}, func() { s.calls.Abandon("the media relay has ended") })
 	var kernel clock.Kernel // nil: the system's
 	if o.Board.Name() == "sim" {
@@ -257,7 +270,7 @@ func Open(o Options) (*System, error) {
 		Load: state.SavedTime, Save: state.SaveTime, LoadDrift: state.SavedDrift, SaveDrift: state.SaveDrift,
 	})
 	s.internal = internalca.New(internalca.Options{
-		Store: state, Log: o.Log, Health: &s.health, Clock: s.clock.Sane, Changes: s.rekeyed, Renewed: s.republish,
+		Store: state, Log: o.Log, Health: &s.health, Clock: s.issues, Changes: s.rekeyed, Renewed: s.republish,
 	})
 	s.messages = messages.New()
 	s.hep = s.newHEP()
@@ -265,7 +278,8 @@ func Open(o Options) (*System, error) {
 	s.registrar = s.newRegistrar()
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
-			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
+			Term: &s.term,
+			Log:  s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnChain:         s.noteChain,
 			OnUnknownIssuer: s.unknown.Note,
 			OnAlert:         s.certificateRefused,
@@ -367,6 +381,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
+		{Name: "pair", Down: health.ServiceDown, Run: s.duty.Run}, // it ends first: the other box goes on with the calls, and nothing of this one says good-bye
 	}...)
 	var stops []func()
 	for _, e := range engines {

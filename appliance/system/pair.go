@@ -1,0 +1,172 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/netcfg"
+	"viaduct/appliance/pair"
+	"viaduct/appliance/pair/duty"
+	"viaduct/appliance/pair/partner"
+	"viaduct/appliance/pair/role"
+	"viaduct/appliance/status"
+)
+
+// pairing is the box as one of a pair.
+type pairing struct {
+	duty   *duty.Duty
+	term   pair.Term   // by which it acts
+	acts   atomic.Bool // gateways and calls are here. Duty decides, and they follow a moment later
+	placed atomic.Bool // the addresses are to be looked at again
+	roles  sync.Mutex  // held while engines are brought in line with a role
+
+	partner *partner.Book
+	counted []string // serial numbers whose licenses are in force; the watcher's
+}
+
+// newDuty makes what has the box do its duty in a pair.
+func (s *System) newDuty() *duty.Duty {
+	return duty.New(duty.Options{
+		Log: s.log, Health: &s.health, Dir: s.pairDir(), Term: &s.term, Box: inPair{s}, Facts: s.facts, Changed: s.replaced,
+		Device: func(cfg *config.Config, i *config.PairInterface) string {
+			return s.net.Device(cfg, i.Context, i.Interface)
+		},
+	})
+}
+
+// pairDir is where the box keeps what it knows of its pair.
+func (s *System) pairDir() string { return filepath.Join(s.o.StateDir, "pair") }
+
+// facts are what the other box is told of this one.
+func (s *System) facts() duty.Facts {
+	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount()}
+	if len(s.health.Unfit()) > 0 {
+		f.Priority = illPriority
+	}
+	return f
+}
+
+// illPriority is that of a box of which something vital does not run.
+const illPriority = 50
+
+// seat is how the box stands in the pair of a configuration.
+func (s *System) seat(cfg *config.Config) (b role.Box, out bool) {
+	r := cfg.Redundancy
+	acts := s.acts.Load()
+	if r == nil || !r.Complete() || !r.Enabled && acts {
+		return role.Box{Acts: acts}, false
+	}
+	number, out := s.duty.Place()
+	return role.Box{Pair: r, Number: number, Acts: acts && !out}, out
+}
+
+// place is the same for the addresses in the kernel.
+func (s *System) place(cfg *config.Config) netcfg.Place {
+	b, out := s.seat(cfg)
+	return netcfg.Place{Pair: b.Pair, Box: b.Number, Out: out}
+}
+
+// acting is the configuration that the box goes by in its role.
+func (s *System) acting(cfg *config.Config) *config.Config {
+	b, _ := s.seat(cfg)
+	return b.Of(cfg)
+}
+
+// followDuty has the box begin or cease to act where no calls have to be fetched or left: it stands alone from now on, or is no longer what it was.
+func (s *System) followDuty(cfg *config.Config) {
+	s.duty.Apply(cfg)
+	if cfg.Pair() == nil && s.duty.Acts() {
+		s.acts.Store(true)
+	}
+}
+
+// issues returns why the box does not issue certificates now.
+func (s *System) issues() error {
+	if !s.acts.Load() {
+		return errStandby
+	}
+	return s.clock.Sane()
+}
+
+var errStandby = errors.New("this box is the standby of its pair, and gets the certificates of the active one: enter it there")
+
+// replaced hears that the box has another place in its pair.
+func (s *System) replaced() {
+	s.placed.Store(true)
+	select {
+	case s.now <- struct{}{}:
+	default:
+	}
+}
+
+// inPair is the box as its duty sees it.
+type inPair struct{ *System }
+
+// TakeOver has the box act for the pair: its calls, then its gateways, then all that may wait for a moment.
+func (s inPair) TakeOver(ctx context.Context, why string) error {
+	began := time.Now()
+	s.roles.Lock()
+	defer s.roles.Unlock()
+	if s.acts.Load() {
+		return nil
+	}
+	s.acts.Store(true)
+	cfg := s.Running()
+	effective := s.acting(s.net.Effective(cfg))
+	s.effective.Store(effective)
+	s.registrar.Restore(effective, s.duty.Kept(pair.Phones))
+	err := s.sip.TakeOver(effective, effective.Address, func() {})
+	s.log.Info("gateways of the pair taken over", "after", time.Since(began), "why", why)
+	s.applied.Store(&applied{cfg, time.Now()})
+	s.hasten()
+	return err
+}
+
+// HandOver gets the calls ready for the other box.
+func (s inPair) HandOver(ctx context.Context) error {
+	return ctx.Err()
+}
+
+// Drop has the box forget its calls and close its gateways, in silence.
+func (s inPair) Drop(why string) {
+	s.roles.Lock()
+	defer s.roles.Unlock()
+	s.acts.Store(false)
+	s.calls.Abandon("the other box of the pair has its calls")
+	s.sip.DropAll()
+	s.registrar.Drop()
+	effective := s.acting(s.net.Effective(s.Running()))
+	s.effective.Store(effective)
+	_ = s.sip.Apply(effective, effective.Address) // no gateway can fail
+	s.log.Warn("the box does not act for its pair any more", "why", why)
+	s.hasten()
+}
+
+// Redundancy is how the box stands in its pair.
+func (s *System) Redundancy() status.Redundancy { return s.duty.Status() }
+
+// RedundancyKey is what the other box of a pair knows this one by.
+func (s *System) RedundancyKey() (string, error) { return s.duty.Key() }
+
+// SwitchRedundancy has the standby of the pair take over.
+func (s *System) SwitchRedundancy(ctx context.Context) error { return s.duty.Switch(ctx) }
+
+// switchFirst has the other box go on with the calls before this one restarts, if there is one that can.
+func (s *System) switchFirst() {
+	if !s.acts.Load() || !s.duty.Status().Other.Eligible {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), switchTime)
+	defer cancel()
+	if err := s.duty.Switch(ctx); err != nil {
+		s.log.Warn("the other box of the pair does not take over before the restart", "err", err)
+	}
+}
+
+// switchTime is how long a restart waits for the other box.
+const switchTime = 30 * time.Second
