@@ -19,6 +19,7 @@ type inbound struct {
 	initial  bool
 	answered time.Time
 	rel      *reliable // nil: provisional responses need no PRACK
+	early    bool      // a provisional response has begun what only this box can go on with
 	ok       []byte    // our 2xx, repeated until its ACK comes
 	interval time.Duration
 	repeat   *time.Timer
@@ -37,10 +38,7 @@ func (in *inbound) stop() {
 func (g *gateway) incoming(tx *siptx.Server) {
 	c, req := g.Conf(), tx.Req
 	i := g.InterfaceOf(tx.From.Source.Addr())
-	contact := req.Target()
-	if contact == "" && !req.Via.Cookie() && len(req.Contacts) == 0 {
-		contact = req.From.URI // RFC 2543 asked for none
-	}
+	contact := targetOf(req)
 	switch {
 	case i == nil:
 		g.answer(tx, 403, nil)
@@ -78,8 +76,14 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		g.refuse(req, tx.From, f)
 		return
 	}
+	g.begins(tx, i, contact, &Incoming{Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(req.CallID)}, urgent)
+}
+
+// begins makes the leg of an INVITE that passed all checks, and hands it over.
+func (g *gateway) begins(tx *siptx.Server, i *config.SIPInterface, contact string, in *Incoming, urgent bool) {
+	req := tx.Req
 	l := g.newLeg(tx, i, contact)
-	if !g.legs.Add(l.dialog.CallID, l.dialog.LocalTag, l) {
+	if in.Leg = l; !g.legs.Add(l.dialog.CallID, l.dialog.LocalTag, l) {
 		g.refuse(req, tx.From, &sipmsg.Fault{Code: 503, Reason: "Service Unavailable"})
 		return
 	}
@@ -91,7 +95,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 	came := time.Now()
 	g.stack.overload.Came(came)
 	if f := g.stack.opts.OnInvite; f != nil {
-		f(&Incoming{Leg: l, Interface: i.ID(), Identity: identity, Request: req, Replaces: replaced, Hops: g.stack.hops(l.dialog.CallID)})
+		f(in)
 	}
 	if early, untaken := l.ownership.Abandon(); untaken {
 		l.Reject(500, "") // nothing, when OnInvite has rejected it
@@ -100,6 +104,14 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		}
 	}
 	l.post(func() { g.stack.overload.Handled(came, time.Now()) })
+}
+
+// targetOf is the remote target that an INVITE names; "": none.
+func targetOf(req *sipmsg.Request) string {
+	if c := req.Target(); c != "" || req.Via.Cookie() || len(req.Contacts) > 0 {
+		return c
+	}
+	return req.From.URI // RFC 2543 asked for none
 }
 
 // newLeg is the leg of an INVITE that came in.
@@ -138,7 +150,7 @@ func (l *Leg) Provisional(code int, reason string, body []byte, h ...sipmsg.Head
 		return
 	}
 	in := l.in
-	if in.rel != nil {
+	if in.early = in.early || in.rel != nil || len(body) > 0; in.rel != nil {
 		l.reliably(in, code, reason, body, h)
 		return
 	}

@@ -34,8 +34,16 @@ func (l *Leg) State() (LegState, bool) {
 	if l.account.auth != nil {
 		x.Nonces = l.account.auth.Nonces()
 	}
+	for _, tx := range l.pending {
+		if len(x.Asked) < mostAsked {
+			x.Asked = append(x.Asked, sipdialog.Written(tx))
+		}
+	}
 	return x, true
 }
+
+// mostAsked is how many requests of the peer that wait for us go with the state of a leg. There is one as a rule.
+const mostAsked = 4
 
 func (s *session) state() sipdialog.SessionState {
 	x := sipdialog.SessionState{On: s.on, Ours: s.ours, Interval: s.interval, Least: s.least}
@@ -51,8 +59,9 @@ func (s *session) state() sipdialog.SessionState {
 // ahead is by how much the CSeq of a restored leg skips ahead: what has been said since its State is not known (RFC 3261 12.2.2 lets it).
 const ahead = 1000
 
-// Restore makes a leg go on that another box has had, for an owner that has taken its place. since is how long ago its State was taken. No
-// event comes of it. The interface must be there: Apply comes before. It may be called from any goroutine.
+// Restore makes a leg go on that another box has had, for an owner that has taken its place. since is how long ago its State was taken. Events
+// come of it for the requests that the peer waits for an answer to, as if they had just come. The interface must be there: see TakeOver. It
+// may be called from any goroutine.
 func (s *Stack) Restore(x LegState, since time.Duration, o Owner) (*Leg, error) {
 	i, g := s.sipInterface(config.InterfaceID{Context: x.Context, Name: x.Interface})
 	if g == nil {
@@ -83,6 +92,15 @@ func (s *Stack) Restore(x LegState, since time.Duration, o Owner) (*Leg, error) 
 	l.post(func() { l.resumeSession(x.Session, since) })
 	if !g.legs.Add(d.CallID, d.LocalTag, l) {
 		return nil, fmt.Errorf("restore leg %s: %w", d.CallID, errNoGateway)
+	}
+	for _, r := range x.Asked {
+		tx, err := r.Read(g.Gate, g.transactions)
+		if err != nil {
+			s.log.Warn("request lost", "gw", g.name, "leg", d.CallID, "err", err)
+		} else if tx != nil {
+			tx.Open()
+			l.post(func() { l.handle(tx, &l.dialog, nil) })
+		}
 	}
 	return l, nil
 }

@@ -28,7 +28,7 @@ func passOn(t *testing.T, a *bench, l *Leg, change func(*config.Config, *config.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > 1500 {
+	if len(text) > 1500 && len(x.Asked) == 0 {
 		t.Errorf("a leg takes %d octets", len(text))
 	}
 	a.sent()

@@ -128,6 +128,21 @@ func RenderResponse(req *Request, code int, reason, toTag, server string, body [
 	return b.message()
 }
 
+// Text is the request as it came, so that another box can read it.
+func (r *Request) Text() []byte {
+	b := newText()
+	b.WriteString(string(r.Method) + " " + r.URI + " SIP/2.0\r\n")
+	for _, h := range r.headers {
+		if fieldNamed(h.Name()) != fieldContentLength {
+			writeHeader(b, h.Name(), h.Value())
+		}
+	}
+	writeHeader(b, "Content-Length", strconv.Itoa(len(r.Body)))
+	b.WriteString("\r\n")
+	b.Write(r.Body)
+	return b.message()
+}
+
 // finish writes further headers, the empty line and the body.
 func finish(b *text, body []byte, contentType string, h []Header) {
 	for _, x := range h {

@@ -32,7 +32,7 @@ func Retire(f Flow) {
 // datagrams is one UDP socket; datagramFlow is a peer reached through it.
 type datagrams struct {
 	g     *Gate
-	conn  PacketConn
+	conn  PacketConn // nil: that of the address by the time something is sent, see Elsewhere
 	local netip.AddrPort
 }
 
@@ -45,8 +45,15 @@ func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
 	if !f.d.g.speaks() {
 		return
 	}
-	f.d.g.trace(UDP, f.d.local, f.to, true, m)
-	_, err := f.d.conn.WriteToUDPAddrPort(m, f.to)
+	var err error = errNoListener
+	d := f.d
+	if d.conn == nil {
+		d = d.g.sockets.datagrams(d.local)
+	}
+	if d != nil && d.conn != nil {
+		d.g.trace(UDP, d.local, f.to, true, m)
+		_, err = d.conn.WriteToUDPAddrPort(m, f.to)
+	}
 	if err == nil {
 		f.d.g.Counts(f.to.Addr()).Written(m)
 	} else if failed != nil {
