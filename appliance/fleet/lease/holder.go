@@ -33,34 +33,56 @@ type Holder struct {
 	kind, serial string
 	off          bool
 	demand       demand
+	lent         lent
+	bounds       bounds
+	asked        asked
+	pace         pace
+	flash        written
+}
 
-	count    int           // lent
-	end      time.Duration // of the lease
-	lapsed   bool
-	refused  bool // by the hub, since its last lease
-	given    bool // the hub may count something for this box
-	known    bool // min and max
+// lent is what the box has of the pool.
+type lent struct {
+	count   int
+	end     time.Duration // of the lease
+	lapsed  bool
+	refused bool // by the hub, since its last lease
+	given   bool // the hub may count something for this box
+}
+
+// bounds are what the hub keeps for the box, and allows it.
+type bounds struct {
+	known    bool
 	min, max int
-	want     int // asked for
-	why      string
+}
 
-	sequence uint64 // of the last request
-	reserved uint64 // what is on the flash: a start begins above it
+// asked is the last request, and what came of it.
+type asked struct {
+	want     int
+	why      string // it was not given
+	sequence uint64
 	pending  *fleet.LeaseRequest
-	before   int           // what the box counted on when it made that
-	sent     time.Duration // the last request
-	answered time.Duration // the last time that the hub gave something, or nothing
+	before   int // what the box counted on when it made that
+	sent     time.Duration
+}
+
+// pace is when the hub is asked.
+type pace struct {
 	started  time.Duration
+	answered time.Duration // the last time that the hub gave something, or nothing
 	renew    time.Duration // ask again
 	retry    time.Duration // not before that
 	grow     time.Duration // nor for more before that
 	fails    int           // since the last answer
 	short    int           // answers in a row that gave less than was asked for
+}
 
-	dirty   bool // what is on the flash is old
-	lowered bool // and says more than the box counts on
-	savedAt Time
-	savedTo time.Duration // end of the lease that is on the flash
+// written is what is on the flash, for the next start.
+type written struct {
+	reserved uint64 // a start begins above it
+	dirty    bool   // it is old
+	lowered  bool   // and says more than the box counts on
+	savedAt  Time
+	savedTo  time.Duration // end of the lease that it has
 }
 
 const (
@@ -77,10 +99,10 @@ const (
 // New returns the Holder of a box that knows nothing of its past. Its sequence begins with the clock, so that it is above any that the box
 // has used before; if it is not, the hub says so.
 func New(kind, serial string, now Time) *Holder {
-	h := &Holder{kind: kind, serial: serial, started: now.Up}
-	h.sequence = uint64(min(max(now.Clock.Unix(), 0), MaxSequence/2))
-	h.reserved = h.sequence
-	h.renew = now.Up + h.jitter(3*time.Second)
+	h := &Holder{kind: kind, serial: serial, pace: pace{started: now.Up}}
+	h.asked.sequence = uint64(min(max(now.Clock.Unix(), 0), MaxSequence/2))
+	h.flash.reserved = h.asked.sequence
+	h.pace.renew = now.Up + h.jitter(3*time.Second)
 	return h
 }
 
@@ -90,7 +112,7 @@ func (h *Holder) Enable(on bool, now Time) {
 		return
 	}
 	h.off = !on
-	h.renew, h.retry = now.Up, now.Up
+	h.pace.renew, h.pace.retry = now.Up, now.Up
 	if h.off {
 		h.lower(0)
 	}
@@ -101,14 +123,14 @@ func (h *Holder) Use(now Time, u Use) { h.demand.use(now.Up, u) }
 
 // Ask has the hub asked soon, because it said that something has changed.
 func (h *Holder) Ask(now Time) {
-	h.renew = min(h.renew, now.Up+h.jitter(3*time.Second))
-	h.retry, h.grow = min(h.retry, h.renew), min(h.grow, h.renew)
+	h.pace.renew = min(h.pace.renew, now.Up+h.jitter(3*time.Second))
+	h.pace.retry, h.pace.grow = min(h.pace.retry, h.pace.renew), min(h.pace.grow, h.pace.renew)
 }
 
 // Connected says that the hub can be reached again. A box that waited for it asks within seconds, and not all boxes at the same time.
 func (h *Holder) Connected(now Time) {
-	if h.fails > 0 {
-		h.retry = min(h.retry, now.Up+h.jitter(3*time.Second))
+	if h.pace.fails > 0 {
+		h.pace.retry = min(h.pace.retry, now.Up+h.jitter(3*time.Second))
 	}
 }
 
@@ -125,22 +147,22 @@ type Step struct {
 func (h *Holder) Next(now Time) Step {
 	h.settle(now)
 	wait, asks := longest, false
-	if h.pending == nil {
+	if h.asked.pending == nil {
 		if wait = h.due(now.Up) - now.Up; wait <= 0 {
 			h.ask(now.Up)
 			wait, asks = longest, true
 		}
 	}
-	if h.count > 0 {
-		for _, at := range []time.Duration{h.end, h.end + Grace} {
+	if h.lent.count > 0 {
+		for _, at := range []time.Duration{h.lent.end, h.lent.end + Grace} {
 			if at > now.Up {
 				wait = min(wait, at-now.Up)
 			}
 		}
 	}
-	step := Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.lowered, Wait: min(wait, longest)}
+	step := Step{Count: h.Count(now), Save: h.unsaved(now), Strict: h.flash.lowered, Wait: min(wait, longest)}
 	if asks {
-		request := *h.pending
+		request := *h.asked.pending
 		step.Request = &request
 	}
 	return step
@@ -148,35 +170,35 @@ func (h *Holder) Next(now Time) Step {
 
 // settle lets a lease lapse that is over for good.
 func (h *Holder) settle(now Time) {
-	if h.count == 0 || now.Up < h.end || !h.refused && now.Up < h.end+Grace {
+	if h.lent.count == 0 || now.Up < h.lent.end || !h.lent.refused && now.Up < h.lent.end+Grace {
 		return
 	}
-	h.count, h.lapsed, h.dirty = 0, true, true
+	h.lent.count, h.lent.lapsed, h.flash.dirty = 0, true, true
 }
 
 // due is when the box asks.
 func (h *Holder) due(now time.Duration) time.Duration {
 	if h.off {
-		if !h.given {
+		if !h.lent.given {
 			return now + longest
 		}
-		return h.retry
+		return h.pace.retry
 	}
-	at := h.renew
-	if h.wish(now) > h.count && (h.known && h.count < h.min || h.demand.tight(now, h.count)) {
-		at = min(at, h.grow)
+	at := h.pace.renew
+	if h.wish(now) > h.lent.count && (h.bounds.known && h.lent.count < h.bounds.min || h.demand.tight(now, h.lent.count)) {
+		at = min(at, h.pace.grow)
 		if h.demand.waiting { // a failure does not make calls wait
-			return min(max(at, h.retry), h.sent+urgent)
+			return min(max(at, h.pace.retry), h.asked.sent+urgent)
 		}
 	}
-	return max(min(at, h.back(now)), h.retry)
+	return max(min(at, h.back(now)), h.pace.retry)
 }
 
 // wish is what the box is best lent, within what the hub keeps for it and allows it.
 func (h *Holder) wish(now time.Duration) int {
 	n, _ := h.demand.wish(now)
-	if h.known {
-		n = min(max(n, h.min), h.max)
+	if h.bounds.known {
+		n = min(max(n, h.bounds.min), h.bounds.max)
 	}
 	return n
 }
@@ -184,10 +206,10 @@ func (h *Holder) wish(now time.Duration) int {
 // back is when so much is idle that it goes back, if nothing changes until then.
 func (h *Holder) back(now time.Duration) time.Duration {
 	const never = 1<<63 - 1
-	wish, at := h.wish(now), max(now, h.started+recent)
-	if idle := h.count - wish; idle <= 0 || wish > 0 && idle < max(2, wish/4) {
-		if _, until := h.demand.wish(now); until > 0 && h.count > 0 {
-			return max(until, h.started+recent) // it is looked at again
+	wish, at := h.wish(now), max(now, h.pace.started+recent)
+	if idle := h.lent.count - wish; idle <= 0 || wish > 0 && idle < max(2, wish/4) {
+		if _, until := h.demand.wish(now); until > 0 && h.lent.count > 0 {
+			return max(until, h.pace.started+recent) // it is looked at again
 		}
 		return never
 	}
@@ -197,44 +219,44 @@ func (h *Holder) back(now time.Duration) time.Duration {
 // ask makes the request. A box gives back only while the hub answers: it lowers its count before it asks, and a hub that has gone away would not
 // give it more when calls come. So it first asks for what it has.
 func (h *Holder) ask(now time.Duration) {
-	h.before = h.count
+	h.asked.before = h.lent.count
 	want := h.wish(now)
 	switch {
 	case h.off:
 		want = 0
-	case want >= h.count:
-	case h.fails == 0 && h.answered > 0 && now-h.answered < fresh && h.back(now) <= now:
+	case want >= h.lent.count:
+	case h.pace.fails == 0 && h.pace.answered > 0 && now-h.pace.answered < fresh && h.back(now) <= now:
 		h.lower(want)
 	default:
-		want = h.count
+		want = h.lent.count
 	}
-	if h.sequence++; h.sequence > h.reserved {
-		h.reserved, h.dirty = h.sequence+reserve, true
+	if h.asked.sequence++; h.asked.sequence > h.flash.reserved {
+		h.flash.reserved, h.flash.dirty = h.asked.sequence+reserve, true
 	}
-	h.pending = &fleet.LeaseRequest{Version: fleet.Version, Kind: h.kind, Serial: h.serial, Want: want, Has: h.count, Sequence: h.sequence}
-	h.sent, h.want, h.given, h.demand.waiting = now, want, h.given || want > 0, false
+	h.asked.pending = &fleet.LeaseRequest{Version: fleet.Version, Kind: h.kind, Serial: h.serial, Want: want, Has: h.lent.count, Sequence: h.asked.sequence}
+	h.asked.sent, h.asked.want, h.lent.given, h.demand.waiting = now, want, h.lent.given || want > 0, false
 }
 
 // Raise corrects a step that lowers the count, before it is saved and its request is sent: by now, calls of the box use so many of the lease.
 func (h *Holder) Raise(step Step, used int) Step {
-	if used = min(used, h.before); step.Request == nil || h.pending == nil || used <= h.count {
+	if used = min(used, h.asked.before); step.Request == nil || h.asked.pending == nil || used <= h.lent.count {
 		return step
 	}
-	h.count, h.pending.Has, h.pending.Want = used, used, max(used, h.pending.Want)
-	request := *h.pending
-	step.Count, step.Request, h.want = used, &request, request.Want
+	h.lent.count, h.asked.pending.Has, h.asked.pending.Want = used, used, max(used, h.asked.pending.Want)
+	request := *h.asked.pending
+	step.Count, step.Request, h.asked.want = used, &request, request.Want
 	return step
 }
 
 func (h *Holder) lower(n int) {
-	if n < h.count {
-		h.count, h.dirty, h.lowered = n, true, true
+	if n < h.lent.count {
+		h.lent.count, h.flash.dirty, h.flash.lowered = n, true, true
 	}
 }
 
 // Answered takes the hub's reply to the request. Count is what its lease is for, which the caller has verified; 0 without one.
 func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
-	request := h.pending
+	request := h.asked.pending
 	switch {
 	case request == nil:
 		return
@@ -243,10 +265,10 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 		return
 	case reply.Error != "" && reply.Sequence >= request.Sequence && reply.Sequence < MaxSequence-reserve:
 		// The box has forgotten its past. It begins above anything that may be on its way from then.
-		h.sequence, h.dirty = reply.Sequence+reserve, true
+		h.asked.sequence, h.flash.dirty = reply.Sequence+reserve, true
 		h.Failed(now, reply.Error)
-		if h.fails < 3 {
-			h.retry = now.Up
+		if h.pace.fails < 3 {
+			h.pace.retry = now.Up
 		}
 		return
 	case reply.Error != "":
@@ -256,34 +278,34 @@ func (h *Holder) Answered(now Time, reply fleet.LeaseReply, count int) {
 		h.Failed(now, "the hub's answer does not fit the question")
 		return
 	}
-	h.pending = nil
+	h.asked.pending = nil
 	left := min(time.Duration(reply.Left), Life/time.Second) * time.Second
-	if count != h.count || h.refused || h.sent+left > h.savedTo+resave {
-		h.dirty = true
+	if count != h.lent.count || h.lent.refused || h.asked.sent+left > h.flash.savedTo+resave {
+		h.flash.dirty = true
 	}
-	less := count < h.count
+	less := count < h.lent.count
 	h.lower(count)
-	h.count, h.end = count, h.sent+left
-	h.min, h.max, h.known = clamp(reply.Min), clamp(reply.Max), true
-	h.lapsed, h.refused, h.fails, h.why = false, false, 0, ""
-	h.answered, h.retry = now.Up, now.Up
-	h.given = request.Want > 0
-	h.renew = h.sent + Life/3 - h.jitter(Life/30)
+	h.lent.count, h.lent.end = count, h.asked.sent+left
+	h.bounds.min, h.bounds.max, h.bounds.known = clamp(reply.Min), clamp(reply.Max), true
+	h.lent.lapsed, h.lent.refused, h.pace.fails, h.asked.why = false, false, 0, ""
+	h.pace.answered, h.pace.retry = now.Up, now.Up
+	h.lent.given = request.Want > 0
+	h.pace.renew = h.asked.sent + Life/3 - h.jitter(Life/30)
 	if left > 0 {
-		h.renew = h.sent + left/3 - h.jitter(left/30)
+		h.pace.renew = h.asked.sent + left/3 - h.jitter(left/30)
 	}
 	if less { // the hub keeps the difference until it hears that the box knows
-		h.renew = now.Up + urgent
+		h.pace.renew = now.Up + urgent
 	}
-	if h.short++; count >= request.Want {
-		h.short = 0
+	if h.pace.short++; count >= request.Want {
+		h.pace.short = 0
 	}
-	h.grow = now.Up
-	if h.short > 0 {
-		h.grow += pause(5*time.Second, 5*time.Minute, h.short)
-		h.why = fmt.Sprintf("the hub's pool has only %d of the %d that it asked for", count, request.Want)
-		if count >= h.max {
-			h.why = fmt.Sprintf("the hub lets this box have %d at most", h.max)
+	h.pace.grow = now.Up
+	if h.pace.short > 0 {
+		h.pace.grow += pause(5*time.Second, 5*time.Minute, h.pace.short)
+		h.asked.why = fmt.Sprintf("the hub's pool has only %d of the %d that it asked for", count, request.Want)
+		if count >= h.bounds.max {
+			h.asked.why = fmt.Sprintf("the hub lets this box have %d at most", h.bounds.max)
 		}
 	}
 }
@@ -295,24 +317,24 @@ func pause(first, last time.Duration, times int) time.Duration {
 
 // Failed says that the request had no answer that means anything: the hub is away, or has trouble of its own. Why is a sentence.
 func (h *Holder) Failed(now Time, why string) {
-	h.pending = nil
-	h.fails = min(h.fails+1, 1000)
-	h.why = printable.Text(why)
-	wait := pause(firstPause, lastPause, h.fails)
-	h.retry = now.Up + wait/2 + h.jitter(wait/2)
-	h.renew = min(h.renew, h.retry)
+	h.asked.pending = nil
+	h.pace.fails = min(h.pace.fails+1, 1000)
+	h.asked.why = printable.Text(why)
+	wait := pause(firstPause, lastPause, h.pace.fails)
+	h.pace.retry = now.Up + wait/2 + h.jitter(wait/2)
+	h.pace.renew = min(h.pace.renew, h.pace.retry)
 }
 
 // Refused says that the hub gives this box nothing, or nothing that the box may believe. It is true until the hub gives it something.
 func (h *Holder) Refused(now Time, why string) {
-	if h.refused && h.pending == nil { // it has been said
-		h.why = printable.Text(why)
+	if h.lent.refused && h.asked.pending == nil { // it has been said
+		h.asked.why = printable.Text(why)
 		return
 	}
 	h.Failed(now, why)
-	h.retry = now.Up + refusal/2 + h.jitter(refusal/2)
-	if !h.refused {
-		h.refused, h.dirty = true, true
+	h.pace.retry = now.Up + refusal/2 + h.jitter(refusal/2)
+	if !h.lent.refused {
+		h.lent.refused, h.flash.dirty = true, true
 	}
 	h.settle(now)
 }
@@ -320,7 +342,7 @@ func (h *Holder) Refused(now Time, why string) {
 // Count is what the box counts on.
 func (h *Holder) Count(now Time) int {
 	if s := h.state(now); s == status.PoolLeaseHeld || s == status.PoolLeaseGrace {
-		return h.count
+		return h.lent.count
 	}
 	return 0
 }
@@ -329,11 +351,11 @@ func (h *Holder) state(now Time) status.PoolLeaseState {
 	switch {
 	case h.off:
 		return status.PoolLeaseNone
-	case h.count > 0 && now.Up < h.end:
+	case h.lent.count > 0 && now.Up < h.lent.end:
 		return status.PoolLeaseHeld
-	case h.count > 0 && !h.refused && now.Up < h.end+Grace:
+	case h.lent.count > 0 && !h.lent.refused && now.Up < h.lent.end+Grace:
 		return status.PoolLeaseGrace
-	case h.count > 0 || h.lapsed:
+	case h.lent.count > 0 || h.lent.lapsed:
 		return status.PoolLeaseLapsed
 	}
 	return status.PoolLeaseNone
@@ -341,10 +363,10 @@ func (h *Holder) state(now Time) status.PoolLeaseState {
 
 // Status is how the lease stands.
 func (h *Holder) Status(now Time) status.PoolLease {
-	s := status.PoolLease{Kind: h.kind, State: h.state(now), Count: h.Count(now), Want: h.want, Min: h.min, Max: h.max, Why: h.why}
+	s := status.PoolLease{Kind: h.kind, State: h.state(now), Count: h.Count(now), Want: h.asked.want, Min: h.bounds.min, Max: h.bounds.max, Why: h.asked.why}
 	if s.Count > 0 {
-		s.Until = now.Clock.Add(h.end - now.Up).Round(0).Truncate(time.Second)
-		if !h.refused {
+		s.Until = now.Clock.Add(h.lent.end - now.Up).Round(0).Truncate(time.Second)
+		if !h.lent.refused {
 			s.Grace = s.Until.Add(Grace)
 		}
 	}
@@ -358,13 +380,13 @@ func (h *Holder) Reminder(now Time) int {
 		return 0
 	}
 	const week = 7 * 24 * time.Hour
-	weeks := (now.Up - h.end) / week
+	weeks := (now.Up - h.lent.end) / week
 	return int((Grace - weeks*week) / (24 * time.Hour))
 }
 
 // jitter is 0 to d, as chance has it for this box and request.
 func (h *Holder) jitter(d time.Duration) time.Duration {
 	f := fnv.New64a()
-	fmt.Fprint(f, h.serial, h.kind, h.sequence, h.fails)
+	fmt.Fprint(f, h.serial, h.kind, h.asked.sequence, h.pace.fails)
 	return time.Duration(f.Sum64() % uint64(d))
 }

@@ -32,22 +32,22 @@ var sane = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // unsaved reports whether the flash is to be written: something has changed; the clock was set, by which a start would measure wrong; or an hour has
 // passed in grace or while the hub is away, so that it is not had once more when the clock goes back.
 func (h *Holder) unsaved(now Time) bool {
-	if h.dirty || h.count == 0 {
-		return h.dirty
+	if h.flash.dirty || h.lent.count == 0 {
+		return h.flash.dirty
 	}
-	up := now.Up - h.savedAt.Up
-	set := now.Clock.Round(0).Sub(h.savedAt.Clock) - up
-	return set.Abs() > time.Minute || up > resave && (now.Up > h.end || h.fails > 0)
+	up := now.Up - h.flash.savedAt.Up
+	set := now.Clock.Round(0).Sub(h.flash.savedAt.Clock) - up
+	return set.Abs() > time.Minute || up > resave && (now.Up > h.lent.end || h.pace.fails > 0)
 }
 
 // Save has a function write what a later start needs, so that it outlasts a power cut.
 func (h *Holder) Save(now Time, write func(text []byte) error) error {
 	k := kept{
-		Version: keptVersion, Kind: h.kind, Serial: h.serial, Sequence: h.reserved, Count: h.count, Clock: now.Clock.UTC().Round(0),
-		Refused: h.refused, Lapsed: h.lapsed, Given: h.given, Known: h.known, Min: h.min, Max: h.max,
+		Version: keptVersion, Kind: h.kind, Serial: h.serial, Sequence: h.flash.reserved, Count: h.lent.count, Clock: now.Clock.UTC().Round(0),
+		Refused: h.lent.refused, Lapsed: h.lent.lapsed, Given: h.lent.given, Known: h.bounds.known, Min: h.bounds.min, Max: h.bounds.max,
 	}
-	if h.count > 0 {
-		k.Left = int64((h.end - now.Up) / time.Second)
+	if h.lent.count > 0 {
+		k.Left = int64((h.lent.end - now.Up) / time.Second)
 	}
 	text, err := json.Marshal(k)
 	if err == nil {
@@ -56,7 +56,7 @@ func (h *Holder) Save(now Time, write func(text []byte) error) error {
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", h.kind, err)
 	}
-	h.dirty, h.lowered, h.savedAt, h.savedTo = false, false, Time{now.Up, k.Clock}, h.end
+	h.flash.dirty, h.flash.lowered, h.flash.savedAt, h.flash.savedTo = false, false, Time{now.Up, k.Clock}, h.lent.end
 	return nil
 }
 
@@ -79,17 +79,17 @@ func Restore(text []byte, kind, serial string, now Time) (*Holder, error) {
 		return nil, errors.New("the kept lease is damaged: a number in it is none")
 	}
 	h := New(kind, serial, now)
-	h.sequence, h.reserved = k.Sequence, k.Sequence
-	h.count, h.refused, h.lapsed, h.given, h.known, h.min, h.max = k.Count, k.Refused, k.Lapsed, k.Given, k.Known, k.Min, k.Max
+	h.asked.sequence, h.flash.reserved = k.Sequence, k.Sequence
+	h.lent.count, h.lent.refused, h.lent.lapsed, h.lent.given, h.bounds.known, h.bounds.min, h.bounds.max = k.Count, k.Refused, k.Lapsed, k.Given, k.Known, k.Min, k.Max
 	left := time.Duration(k.Left) * time.Second
 	if off := now.Clock.Round(0).Sub(k.Clock); off < 0 || k.Clock.Before(sane) {
 		left = min(left, 0)
 	} else {
 		left -= min(off, Life+Grace)
 	}
-	h.end = now.Up + left
-	h.savedAt, h.savedTo = Time{now.Up, now.Clock.Round(0)}, h.end
-	h.dirty = h.count > 0 // in the time of this clock
+	h.lent.end = now.Up + left
+	h.flash.savedAt, h.flash.savedTo = Time{now.Up, now.Clock.Round(0)}, h.lent.end
+	h.flash.dirty = h.lent.count > 0 // in the time of this clock
 	h.settle(now)
 	return h, nil
 }

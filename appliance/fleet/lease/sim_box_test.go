@@ -146,7 +146,7 @@ func (b *simBox) count(n int, asks bool) {
 	switch {
 	case b.w.flaw == "a box gives back before it lowers" && asks && n < b.counted:
 		return
-	case b.w.flaw == "a grace has no end" && n == 0 && b.counted > 0 && b.h.lapsed:
+	case b.w.flaw == "a grace has no end" && n == 0 && b.counted > 0 && b.h.lent.lapsed:
 		return
 	}
 	if n != b.counted {
