@@ -105,8 +105,7 @@ func (s *survey) towards(p *peer) *config.GatewayInterface {
 	var first *config.GatewayInterface
 	addr, _ := netip.ParseAddr(p.host)
 	for _, gi := range p.gateway.Interfaces {
-		secure := gi.TLS != 0
-		if p.teams && !secure || !secure && gi.UDPTCP == 0 {
+		if !gi.Secure() && (p.teams || !gi.Plain()) {
 			continue
 		}
 		if first == nil {
@@ -215,7 +214,7 @@ func (s *survey) find(ctx context.Context, p *peer) found {
 		if p.conf.Remote.Port == 0 {
 			for _, server := range s.servers {
 				service := "_sip._udp."
-				if p.at.TLS != 0 && p.at.UDPTCP == 0 {
+				if p.at.Secure() && !p.at.Plain() {
 					service = "_sips._tcp."
 				}
 				got, err := s.c.o.Resolver.AskServer(ctx, server, names.SRV, service+p.host)
@@ -251,7 +250,7 @@ func (s *survey) portOf(p *peer) uint16 {
 	switch {
 	case p.conf.Remote.Port != 0:
 		return p.conf.Remote.Port
-	case p.at.TLS != 0 && p.at.UDPTCP == 0:
+	case p.at.Secure() && !p.at.Plain():
 		return 5061
 	}
 	return 5060

@@ -73,7 +73,7 @@ func (c *Config) ShownAt(certificate PKIName) (list []AddressBind) {
 			continue
 		}
 		for _, i := range g.Interfaces {
-			if i.TLS != 0 {
+			if i.Secure() {
 				list = append(list, i.Bind)
 			}
 		}

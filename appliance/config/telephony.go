@@ -268,6 +268,15 @@ func (i *GatewayInterface) Ports() []GatewayPort {
 	return slices.DeleteFunc(all, func(p GatewayPort) bool { return p.Port == 0 })
 }
 
+// Secure reports whether the interface has a port at which nobody on the way can read or forge, and Plain whether it has another one.
+func (i *GatewayInterface) Secure() bool {
+	return slices.ContainsFunc(i.Ports(), func(p GatewayPort) bool { return p.Secure })
+}
+
+func (i *GatewayInterface) Plain() bool {
+	return slices.ContainsFunc(i.Ports(), func(p GatewayPort) bool { return !p.Secure })
+}
+
 // AddressBind is `bind ipaddress ROUTER IPIF ADDRNAME`.
 type AddressBind struct {
 	Context   Ref[Config, IPContext]

@@ -81,7 +81,7 @@ func Capture(out io.Writer, program string, t status.CallTrace, voice []pcapng.P
 		if m.Again {
 			notes = append(notes, "the same message once more")
 		}
-		if m.Transport == siptransport.TLS.String() {
+		if by, _ := siptransport.ParseTransport(m.Transport); by.Secure() {
 			notes = append(notes, "deciphered TLS")
 		}
 		p.Comment = strings.Join(notes, ", ")

@@ -22,7 +22,7 @@ func checkTLS(c *checker) {
 			continue
 		}
 		phones, others := c.phonesAt(g)
-		if phones && t.AuthIncoming && slices.ContainsFunc(g.Interfaces, func(i *config.GatewayInterface) bool { return i.TLS != 0 }) {
+		if phones && t.AuthIncoming && slices.ContainsFunc(g.Interfaces, (*config.GatewayInterface).Secure) {
 			c.add(c.at(t, "AuthIncoming"), Warning, "phones have no certificate to show: none gets in by TLS at context sip-gateway "+g.Name+", which should have a profile tls of its own", "")
 		}
 		if !t.AuthIncoming && !phones {
