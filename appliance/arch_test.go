@@ -200,6 +200,7 @@ var floors = map[string]string{
 	"lab":                           "*",
 	"lab/entra":                     "",
 	"lab/fleetlab":                  "*",
+	"lab/pairlab":                   "*",
 	"lab/proxy":                     "",
 	"lab/presencelab":               "*",
 	"lab/starfacerest":              "",

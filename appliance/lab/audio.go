@@ -55,6 +55,7 @@ type Audio struct {
 		heard     []int16 // the last second
 		stats     AudioStats
 		lastHeard time.Time
+		gap       time.Duration // the longest since Watch
 	}
 	changed chan struct{} // closed and replaced when something was heard
 }
@@ -372,7 +373,9 @@ func (a *Audio) hear(payload []byte) {
 	if over := len(a.in.heard) - sampleRate; over > 0 {
 		a.in.heard = append(a.in.heard[:0], a.in.heard[over:]...)
 	}
-	a.in.lastHeard = time.Now()
+	now := time.Now()
+	a.in.gap = max(a.in.gap, now.Sub(a.in.lastHeard))
+	a.in.lastHeard = now
 	close(a.changed)
 	a.changed = make(chan struct{})
 }

@@ -32,7 +32,7 @@ type Programs struct {
 type Box struct {
 	Socket string
 
-	world    *World
+	in       *Namespace
 	programs Programs
 	process  *Process
 	client   *http.Client
@@ -40,7 +40,12 @@ type Box struct {
 
 // StartBox starts sbcd and waits until it answers. Stop it, or it ends with the world.
 func (w *World) StartBox(ctx context.Context, p Programs) (*Box, error) {
-	b := &Box{Socket: filepath.Join(p.State, "sbcd.sock"), world: w, programs: p}
+	return w.StartBoxIn(ctx, w.Box, p)
+}
+
+// StartBoxIn is StartBox in the namespace of another box.
+func (w *World) StartBoxIn(ctx context.Context, in *Namespace, p Programs) (*Box, error) {
+	b := &Box{Socket: filepath.Join(p.State, "sbcd.sock"), in: in, programs: p}
 	b.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", b.Socket)
 	}}}
@@ -60,7 +65,7 @@ func (b *Box) Start(ctx context.Context) error {
 	args = append(args, b.programs.Arguments...)
 	cmd := exec.Command(b.programs.SBCD, args...)
 	cmd.Stdout, cmd.Stderr = b.programs.Log, b.programs.Log
-	process, err := b.world.Box.Start(cmd)
+	process, err := b.in.Start(cmd)
 	if err != nil {
 		return err
 	}
@@ -158,7 +163,7 @@ func (b *Box) Paste(ctx context.Context, text string) (string, error) {
 	cmd := b.Console(ctx)
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), &out, &out
-	p, err := b.world.Box.Start(cmd)
+	p, err := b.in.Start(cmd)
 	if err != nil {
 		return "", err
 	}

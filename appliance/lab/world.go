@@ -46,6 +46,8 @@ type Options struct {
 	// Trace hears every SIP message of the simulated peers.
 	Trace func(who, direction, peer, message string)
 
+	Pair bool // two boxes: see World.Second
+
 	NoTeams    bool // no hubs: their addresses are free for other programs
 	NoStarface bool // no STARFACE: likewise
 
@@ -59,6 +61,7 @@ type Options struct {
 // World is the networks and the peers around one box.
 type World struct {
 	Box, LAN, WAN *Namespace
+	Second        *Namespace // the other box of a pair; nil without Pair
 
 	PKI      *PKI
 	DNS      *DNS
@@ -147,12 +150,11 @@ func (w *World) network() error {
 		*make.to = n
 		w.closers = append(w.closers, n.close)
 	}
-	// eth00 and eth01 stay down and without addresses: configuring them is the box's work.
-	if err := w.Box.edit(func(h *netlink.Handle) error {
-		return errors.Join(up(h, "lo"),
-			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth00"}, PeerName: "lan0", PeerNamespace: netlink.NsFd(w.LAN.file.Fd())}),
-			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth01"}, PeerName: "wan0", PeerNamespace: netlink.NsFd(w.WAN.file.Fd())}))
-	}); err != nil {
+	if w.options.Pair {
+		if err := w.pairNetwork(); err != nil {
+			return err
+		}
+	} else if err := w.boxNetwork(); err != nil {
 		return err
 	}
 	if err := w.LAN.edit(func(h *netlink.Handle) error {
@@ -167,6 +169,16 @@ func (w *World) network() error {
 			microsoft = append(microsoft, site.addr)
 		}
 		return errors.Join(up(h, "lo"), up(h, "wan0"), addresses(h, "wan0", 28, GatewayAddr, StrangerAddr), addresses(h, "lo", 32, microsoft...))
+	})
+}
+
+// boxNetwork joins one box with both sides.
+func (w *World) boxNetwork() error {
+	// eth00 and eth01 stay down and without addresses: configuring them is the box's work.
+	return w.Box.edit(func(h *netlink.Handle) error {
+		return errors.Join(up(h, "lo"),
+			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth00"}, PeerName: "lan0", PeerNamespace: netlink.NsFd(w.LAN.file.Fd())}),
+			h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth01"}, PeerName: "wan0", PeerNamespace: netlink.NsFd(w.WAN.file.Fd())}))
 	})
 }
 

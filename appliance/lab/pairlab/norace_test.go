@@ -1,0 +1,5 @@
+//go:build !race
+
+package pairlab
+
+const raceFlag = "-race=false"
