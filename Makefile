@@ -8,7 +8,7 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.built=$(S
 
 # Debian packages of the independent peers that tests call with, by the program or file that each brings.
 PEERS := sipp:sip-tester baresip:baresip-core twinkle-console:twinkle-console linphonec:linphone-cli /usr/lib/python3/dist-packages/pylibsrtp:python3-pylibsrtp nft:nftables ssh:openssh-client curl:curl nats-server:nats-server tftp:tftp-hpa openssl:openssl \
-	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs snmpwalk:snmp snmptrapd:snmptrapd promtool:prometheus tshark:tshark sngrep:sngrep rsyslogd:rsyslog chromium:chromium npm:npm /usr/share/doc/rsyslog-openssl:rsyslog-openssl kamailio:kamailio /usr/share/doc/kamailio-presence-modules:kamailio-presence-modules ansible:ansible-core
+	qemu-system-aarch64:qemu-system-arm /usr/share/AAVMF/AAVMF_CODE.fd:qemu-efi-aarch64 fsck.fat:dosfstools unsquashfs:squashfs-tools e2fsck:e2fsprogs snmpwalk:snmp snmptrapd:snmptrapd promtool:prometheus tshark:tshark sngrep:sngrep rsyslogd:rsyslog chromium:chromium npm:npm /usr/share/doc/rsyslog-openssl:rsyslog-openssl kamailio:kamailio /usr/share/doc/kamailio-presence-modules:kamailio-presence-modules ansible:ansible-core keepalived:keepalived
 
 .PHONY: build run test fuzz bench docs peers image qemu cuts flash clean
 

@@ -199,3 +199,15 @@ func until(t testing.TB, what string, is func() bool) {
 		}
 	}
 }
+
+// next waits for the next advertisement.
+func next(t testing.TB, heard <-chan Heard) Heard {
+	t.Helper()
+	select {
+	case h := <-heard:
+		return h
+	case <-time.After(20 * time.Second):
+		t.Fatal("in 20 s no advertisement")
+		return Heard{}
+	}
+}
