@@ -146,7 +146,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"pair pair/duty pair/partner pair/role firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
+		"pair pair/duty pair/files pair/partner pair/role firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

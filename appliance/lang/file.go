@@ -62,6 +62,9 @@ func (l *Language) Print(cfg *config.Config, masked bool) []byte {
 	return l.printer(cfg).Print(cfg, masked)
 }
 
+// Plain is Print with secrets in the clear: for the other box of a pair alone, which seals them with the same key but never to the same text.
+func (l *Language) Plain(cfg *config.Config) []byte { return l.table.Print(cfg, false) }
+
 // Walk calls f for each line that Print writes.
 func (l *Language) Walk(cfg *config.Config, masked bool, f func(*cli.Printed)) {
 	l.printer(cfg).Walk(cfg, masked, f)

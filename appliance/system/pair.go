@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/check"
 	"viaduct/appliance/netcfg"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/pair/duty"
+	"viaduct/appliance/pair/files"
 	"viaduct/appliance/pair/partner"
 	"viaduct/appliance/pair/role"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 // pairing is the box as one of a pair.
@@ -25,6 +29,8 @@ type pairing struct {
 	placed atomic.Bool // the addresses are to be looked at again
 	roles  sync.Mutex  // held while engines are brought in line with a role
 
+	shared  *files.Files
+	paired  chan struct{} // one token: there may be a pair now, or none any more
 	partner *partner.Book
 	counted []string // serial numbers whose licenses are in force; the watcher's
 }
@@ -33,6 +39,7 @@ type pairing struct {
 func (s *System) newDuty() *duty.Duty {
 	return duty.New(duty.Options{
 		Log: s.log, Health: &s.health, Dir: s.pairDir(), Term: &s.term, Box: inPair{s}, Facts: s.facts, Changed: s.replaced,
+		Linked: func() { s.shared.Nudge() }, Noted: func(note []byte) { s.shared.Noted(note) },
 		Device: func(cfg *config.Config, i *config.PairInterface) string {
 			return s.net.Device(cfg, i.Context, i.Interface)
 		},
@@ -44,7 +51,10 @@ func (s *System) pairDir() string { return filepath.Join(s.o.StateDir, "pair") }
 
 // facts are what the other box is told of this one.
 func (s *System) facts() duty.Facts {
-	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount()}
+	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Sums: s.shared.Sums()}
+	if f.Sums != nil {
+		f.Sums["firmware"] = s.o.Release.Version
+	}
 	if len(s.health.Unfit()) > 0 {
 		f.Priority = illPriority
 	}
@@ -53,6 +63,69 @@ func (s *System) facts() duty.Facts {
 
 // illPriority is that of a box of which something vital does not run.
 const illPriority = 50
+
+// newShared makes what has the standby keep the configuration, keys and licenses.
+func (s *System) newShared() *files.Files {
+	return files.New(files.Options{
+		Log: s.log, Link: s.duty.Link(), Store: s.store, Secrets: s.o.Secrets, Running: func() []byte { return s.o.Language.Plain(s.Running()) },
+		Commit: s.commitShared, Save: s.saveShared, Stored: s.storedShared,
+	})
+}
+
+// commitShared makes what the active box has the running configuration. What this release does not understand is named.
+func (s *System) commitShared(text []byte) error {
+	cfg, problems := s.o.Language.Parse(text)
+	for _, p := range problems {
+		if p.Severity == check.Error {
+			return errors.New(p.Text)
+		}
+	}
+	return s.Mutate(status.Author{}, func(*config.Config) (*config.Config, error) { return cfg, nil })
+}
+
+func (s *System) saveShared(text []byte) error {
+	if text == nil {
+		return s.EraseFile(store.StartupFile)
+	}
+	return s.WriteFile(store.StartupFile, text)
+}
+
+// storedShared has the engines use keys or licenses that have come.
+func (s *System) storedShared(keys, licenses bool) {
+	if keys {
+		s.republish()
+		s.ends.Judge()
+	}
+	if licenses {
+		s.judgeLicenses()
+	}
+}
+
+// share keeps both boxes alike while there is a pair.
+func (s *System) share(ctx context.Context) error {
+	for {
+		for s.Running().Pair() == nil {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.paired:
+			}
+		}
+		pair, end := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- s.shared.Run(pair) }()
+		for s.Running().Pair() != nil && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-s.paired:
+			}
+		}
+		end()
+		if err := <-done; err != nil {
+			return err
+		}
+	}
+}
 
 // seat is how the box stands in the pair of a configuration.
 func (s *System) seat(cfg *config.Config) (b role.Box, out bool) {
@@ -80,6 +153,11 @@ func (s *System) acting(cfg *config.Config) *config.Config {
 // followDuty has the box begin or cease to act where no calls have to be fetched or left: it stands alone from now on, or is no longer what it was.
 func (s *System) followDuty(cfg *config.Config) {
 	s.duty.Apply(cfg)
+	s.shared.Nudge()
+	select {
+	case s.paired <- struct{}{}:
+	default:
+	}
 	if cfg.Pair() == nil && s.duty.Acts() {
 		s.acts.Store(true)
 	}
@@ -113,6 +191,7 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	s.roles.Lock()
 	defer s.roles.Unlock()
 	if s.acts.Load() {
+		s.calls.Resume()
 		return nil
 	}
 	s.acts.Store(true)
@@ -120,16 +199,24 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	effective := s.acting(s.net.Effective(cfg))
 	s.effective.Store(effective)
 	s.registrar.Restore(effective, s.duty.Kept(pair.Phones))
-	err := s.sip.TakeOver(effective, effective.Address, func() {})
-	s.log.Info("gateways of the pair taken over", "after", time.Since(began), "why", why)
+	var restored int
+	var failed error
+	err := s.sip.TakeOver(effective, effective.Address, func() {
+		restored, failed = s.calls.Restore(slices.Values(s.duty.Kept(pair.Calls)), slices.Values(s.duty.Kept(pair.Media)))
+	})
+	s.log.Info("calls of the pair taken over", "calls", restored, "after", time.Since(began), "why", why)
 	s.applied.Store(&applied{cfg, time.Now()})
 	s.hasten()
-	return err
+	return errors.Join(err, failed)
 }
 
 // HandOver gets the calls ready for the other box.
 func (s inPair) HandOver(ctx context.Context) error {
-	return ctx.Err()
+	if err := s.calls.Gather(ctx); err != nil {
+		return err
+	}
+	s.calls.HandOver()
+	return nil
 }
 
 // Drop has the box forget its calls and close its gateways, in silence.
@@ -137,7 +224,7 @@ func (s inPair) Drop(why string) {
 	s.roles.Lock()
 	defer s.roles.Unlock()
 	s.acts.Store(false)
-	s.calls.Abandon("the other box of the pair has its calls")
+	s.calls.Drop()
 	s.sip.DropAll()
 	s.registrar.Drop()
 	effective := s.acting(s.net.Effective(s.Running()))

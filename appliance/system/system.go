@@ -239,6 +239,7 @@ func Open(o Options) (*System, error) {
 	}
 	s.lostKey()
 	s.duty = s.newDuty()
+	s.shared, s.paired = s.newShared(), make(chan struct{}, 1)
 	s.running.Store(s.newStartup().Choose())
 	s.followDuty(s.Running())
 	s.acts.Store(s.duty.Acts())
@@ -300,7 +301,7 @@ func Open(o Options) (*System, error) {
 	s.presence, s.survival = s.newPresence(), s.newSurvivals()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
-		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog,
+		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog, Pair: s.duty.Sender(),
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
@@ -380,6 +381,7 @@ func (s *System) engage(ctx context.Context, more []Engine) (stop func()) {
 		{Name: "provisioning", Down: health.ServiceDown, Run: s.provisioning.Run},
 		{Name: "webserver", Down: health.ServiceDown, Run: s.page.Run},
 		{Name: "internal-ca", Down: health.ServiceDown, Run: s.internal.Run},
+		{Name: "files", Down: health.ServiceDown, Run: s.share},
 		{Name: "reconciler", Down: health.EngineDown, Run: s.reconcile},
 		{Name: "pair", Down: health.ServiceDown, Run: s.duty.Run}, // it ends first: the other box goes on with the calls, and nothing of this one says good-bye
 	}...)

@@ -50,6 +50,10 @@ type Options struct {
 	Box    Box
 	Device func(*config.Config, *config.PairInterface) string // of the kernel, at which the interface is; "": none
 	Facts  func() Facts                                       // of the box; it may be slow
+	// Linked is told that the link, or what of files came by it, is another one, and Noted the newest note of the other box. Both must be quick; nil: nobody
+	// asks.
+	Linked func()
+	Noted  func(note []byte)
 	// Changed is told that Acts or Place says something else. It must be quick.
 	Changed func()
 }
@@ -59,6 +63,7 @@ type Facts struct {
 	Serial, Release string
 	Calls           int
 	Priority        uint8             // by health: 1 to 254; 0 is that of a box that is well
+	Unready         string            // why the box could not take over yet although it has the table, as the end of a sentence: files are not applied
 	Sums            map[string]string // of what both boxes should have alike: pair.Word.Sums
 }
 
@@ -66,6 +71,7 @@ type Facts struct {
 type Duty struct {
 	o    Options
 	link path
+	way  *link.Link // the same, when it is no test
 	open func(vrrp.Options) router
 	keep keep
 	acts atomic.Bool
@@ -126,7 +132,13 @@ type standing struct {
 // New makes a Duty that does nothing yet.
 func New(o Options) *Duty {
 	d := with(o)
-	d.link = link.New(link.Options{Log: o.Log, Health: o.Health, Heard: d.heard, Changed: d.nudge})
+	d.way = link.New(link.Options{Log: o.Log, Health: o.Health, Heard: d.heard, Noted: o.Noted, Changed: func() {
+		d.nudge()
+		if o.Linked != nil {
+			o.Linked()
+		}
+	}})
+	d.link = d.way
 	d.open = func(o vrrp.Options) router { return vrrp.New(o) }
 	return d
 }
@@ -146,6 +158,9 @@ func (d *Duty) Place() (box uint8, none bool) {
 	defer d.mu.Unlock()
 	return d.now.box, d.now.place == out || d.now.place == shut && !d.acts.Load()
 }
+
+// Link is the path between the boxes.
+func (d *Duty) Link() *link.Link { return d.way }
 
 // Sender is where engines put what the standby is to keep.
 func (d *Duty) Sender() pair.Sender { return d.link.Sender() }

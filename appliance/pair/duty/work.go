@@ -141,7 +141,7 @@ func (w *work) turn(due bool) {
 	w.mu.Lock()
 	now := time.Now()
 	w.e.See(sightsOf(sights))
-	w.e.Self(election.Self{Priority: facts.priority(), Synced: linked.Synced})
+	w.e.Self(election.Self{Priority: facts.priority(), Synced: linked.Synced && facts.Unready == ""})
 	for _, c := range w.e.Step(now) {
 		w.changed(c)
 		due = true
