@@ -344,63 +344,6 @@ func TestPortsOfAnAddressThatIsStillToCome(t *testing.T) {
 	})
 }
 
-// The figures of a call go on in the other box, and what is said of a key's use as well.
-func TestFiguresGoOn(t *testing.T) {
-	r := running(t, Options{})
-	c := call(t, r, srtp.AES80)
-	for range 20 {
-		c.talk(t)
-	}
-	c.a.seq += 2 // lost
-	c.talk(t)
-	_, wire := c.a.packet(8)
-	wire[30] ^= 1
-	c.a.write(c.a.rtp, c.a.to.RTP, wire)
-	c.talk(t)
-	before := [2]Stats{c.Stats(A), c.Stats(B)}
-	var used, after uint64
-	c.thread.do(func() { used = c.legs[A].out.stream.underKey })
-	c.dies(t, r, c.State(), c.Marks(), 0)
-	c.thread.do(func() { after = c.legs[A].out.stream.underKey })
-	for side, s := range [2]Stats{c.Stats(A), c.Stats(B)} {
-		was := before[side]
-		s.Last, s.LastRTP, was.Last, was.LastRTP = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-		s.RoundTrip, was.RoundTrip = 0, 0
-		if s != was {
-			t.Errorf("side %v:\n%+v\n%+v", Side(side), was, s)
-		}
-	}
-	if before[A].Lost != 3 || before[A].AuthFailed != 1 || after < used+500 {
-		t.Errorf("%+v, packets under the key %d and %d", before[A], used, after)
-	}
-}
-
-// A source that jumps makes marks old at once.
-func TestMarksAreAskedForWhenAStreamHasMovedFar(t *testing.T) {
-	c := call(t, running(t, Options{}), srtp.AES80)
-	moved := make(chan Event, 10)
-	c.Notify(func(e Event) {
-		if e.Kind == Moved {
-			moved <- e
-		}
-	})
-	c.talk(t)
-	c.b.seq += movedFar
-	c.talk(t) // nobody has taken marks
-	for range 2 {
-		c.Marks()
-		c.b.seq += movedFar
-		c.talk(t)
-		c.talk(t)
-		if e := <-moved; e.Side != A {
-			t.Errorf("%+v", e)
-		}
-	}
-	if len(moved) != 0 {
-		t.Error("told twice")
-	}
-}
-
 func TestNothingLeavesAfterTheTerm(t *testing.T) {
 	var term pair.Term
 	r := running(t, Options{Term: &term})
@@ -430,28 +373,4 @@ func BenchmarkRestore(b *testing.B) {
 		s.Close()
 		b.StartTimer()
 	}
-}
-
-// What a box of another release or a torn table says must not harm.
-func FuzzMarks(f *testing.F) {
-	m := Marks{}
-	m.sides[A] = sideMarks{open: true, started: true, noise: 60, counts: counts{3, 1}, source: [2]address{addressOf(netip.MustParseAddrPort("192.0.2.1:5000"))},
-		out: outMarks{true, 70_000, 9, 70_000, 1 << 31, time.Second, 50, 7, 9}, tally: tally{ssrc: 7, lost: -1}}
-	m.sides[A].in[0] = inMarks{8, true, 70_001, 0}
-	octets, _ := m.MarshalBinary()
-	f.Add(octets)
-	f.Add([]byte{marksVersion})
-	f.Fuzz(func(t *testing.T, octets []byte) {
-		var m, again Marks
-		if m.UnmarshalBinary(octets) != nil {
-			if m != (Marks{}) {
-				t.Error("marks in part")
-			}
-			return
-		}
-		written, err := m.MarshalBinary()
-		if err != nil || again.UnmarshalBinary(written) != nil || again != m {
-			t.Errorf("%x becomes %x:\n%+v\n%+v", octets, written, m, again)
-		}
-	})
 }
