@@ -325,6 +325,7 @@ func TestLicensesOfBothBoxesAreOneSet(t *testing.T) {
 	rounds()
 	want("two-2")
 	two.Noted([]byte("good\n" + strings.Repeat("x", maxLicense+1) + "\n#comment\nb\x00d\nsch\u00f6n"))
+	two.round()
 	rounds()
 	want("good", "two-2")
 }
