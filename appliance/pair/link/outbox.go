@@ -144,6 +144,7 @@ func (o *outbox) follow(ask uint64) {
 		e.queued, e.at = true, o.put
 		o.queue = append(o.queue, e)
 	}
+	o.put++ // an empty table has a position, too, that the standby does not have yet
 	o.whole = o.put
 }
 

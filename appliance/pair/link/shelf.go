@@ -162,7 +162,7 @@ func (s *shelf) sweep() {
 
 // hear compares how far the active box has come with how far this one has. Messages come in their order, so the two are the same.
 func (s *shelf) hear(at place) {
-	if s.follows && s.from.seq > 0 && at != s.from {
+	if s.follows && at != s.from && (s.from.seq > 0 || at.ask == s.asked && at.seq > 0) {
 		s.gap()
 	}
 }
