@@ -15,6 +15,9 @@ import (
 // 6.18: 1.03 to 1.12 s for 1 s).
 const renewal = 250 * time.Millisecond
 
+// retrial is how soon addresses that are not there are tried again.
+const retrial = 20 * time.Millisecond
+
 // again is when announcements are repeated, by the time since the addresses came. Some are lost, and a box that hung answers for its addresses until the
 // kernel has removed them, a second or so after the other box has taken them.
 var again = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second, 5 * time.Second}
@@ -33,27 +36,29 @@ func (p *port) life() time.Duration {
 	return max(time.Second, (3 * p.o.Interval).Truncate(time.Second))
 }
 
-// keep brings the kernel to what is wanted. It gives up the addresses when the box's term is over.
+var errTermOver = errors.New("the term of the box is over")
+
+// keep brings the kernel to what is wanted. While the box's term does not run the addresses are given up; a box that was slow, and goes on to be active,
+// has them again when it does.
 func (p *port) keep(s *station, now time.Time) error {
 	a := &p.addresses
-	if len(p.Virtual) == 0 {
+	switch runs := p.o.Term.Runs(); {
+	case len(p.Virtual) == 0:
 		return nil
-	}
-	if a.want && !p.o.Term.Runs() {
-		a.want = false
-	}
-	if !a.want {
-		if !a.present {
-			return nil // what an earlier sbcd, or a box that stood alone, has left goes by itself, or is taken on
-		}
+	case !a.want && !a.present:
+		return nil // what an earlier sbcd, or a box that stood alone, has left goes by itself, or is taken on
+	case !a.want:
 		return p.remove(s)
+	case !runs && !a.present:
+		return errTermOver
+	case !runs:
+		return errors.Join(errTermOver, p.remove(s))
 	}
 	gone := a.renewed.IsZero() || now.Sub(a.renewed) >= p.life()
 	a.present = true
 	err := p.replace(s, p.life())
 	if !p.o.Term.Runs() { // the box hung meanwhile
-		a.want = false
-		return errors.Join(err, p.remove(s))
+		return errors.Join(errTermOver, err, p.remove(s))
 	}
 	if err != nil {
 		return err
@@ -109,7 +114,7 @@ func (p *port) announceFrom(now time.Time) { p.addresses.taken, p.addresses.told
 // announcement makes the announcements that are due, and returns when the next one is; false: none is.
 func (p *port) announcement(s *station, now time.Time) (time.Duration, bool) {
 	a := &p.addresses
-	if a.renewed.IsZero() {
+	if !p.holds() {
 		return 0, false
 	}
 	for a.told < len(again) {

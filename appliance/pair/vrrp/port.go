@@ -226,11 +226,11 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 	defer renew.Stop()
 	defer rounds.Stop()
 	defer inquiries.Stop()
-	announcing := time.NewTimer(0)
-	defer announcing.Stop()
+	soon := time.NewTimer(0)
+	defer soon.Stop()
 	var fault string // of addresses, that was told
 	kept := func(err error) {
-		if text := fmt.Sprint(err); err == nil {
+		if text := fmt.Sprint(err); err == nil || errors.Is(err, errTermOver) {
 			fault = ""
 		} else if text != fault {
 			fault = text
@@ -259,12 +259,17 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 			p.wasClaimed(s, c)
 		case <-inquiries.C:
 			p.inquire(s)
-		case <-announcing.C:
+		case <-soon.C:
+			if p.addresses.want && !p.holds() {
+				kept(p.keep(s, time.Now()))
+			}
 		case err := <-s.failed:
 			return fmt.Errorf("read from %s: %w", p.Device, err)
 		}
 		if wait, due := p.announcement(s, time.Now()); due {
-			announcing.Reset(wait)
+			soon.Reset(wait)
+		} else if p.addresses.want && !p.holds() && len(p.Virtual) > 0 {
+			soon.Reset(retrial)
 		}
 		own, who, virtual := p.judge()
 		p.update(func(st *State) {

@@ -16,7 +16,7 @@ type Options struct {
 	Log      *slog.Logger
 	Router   uint8         // the number of the virtual router
 	Interval time.Duration // of advertisements
-	Term     *pair.Term    // virtual addresses are renewed while it runs, and removed when it is over
+	Term     *pair.Term    // virtual addresses are there while it runs alone
 	Ports    []Port
 	Heard    func(Heard)              // an advertisement of the other box came. It is called on goroutines of ports, and must not wait
 	Changed  func()                   // State says something new, other than counts. As Heard
@@ -106,8 +106,8 @@ func (r *Router) Advertise(priority uint8) error {
 	return errors.Join(errs...)
 }
 
-// Hold has the box take the virtual addresses and announce them, and renew them until Release, or until the term is over. It returns when the kernel has
-// them. An error says that it has not all of them; they are tried again.
+// Hold has the box take the virtual addresses and announce them, and renew them until Release, while the term runs. It returns when the kernel has them.
+// An error says that it has not all of them; they are tried again.
 func (r *Router) Hold(ctx context.Context) error { return r.each(ctx, hold) }
 
 // Release has the box give up the virtual addresses. It returns when the kernel has none of them any more.
