@@ -36,6 +36,7 @@ type fake struct {
 	trials        int
 	presence      []status.CheckStep
 	fleet         status.Fleet
+	pair          status.Redundancy
 }
 
 func (f *fake) TestPresence(_ context.Context, _ string, report func(status.CheckStep)) (status.Checkup, error) {
@@ -46,6 +47,7 @@ func (f *fake) TestPresence(_ context.Context, _ string, report func(status.Chec
 }
 
 func (f *fake) Fleet() status.Fleet                              { return f.fleet }
+func (f *fake) Redundancy() status.Redundancy                    { return f.pair }
 func (f *fake) Effective() *config.Config                        { return f.cfg }
 func (f *fake) IPInterfaces() []status.IPInterface               { return f.interfaces }
 func (f *fake) Neighbours() ([]status.Neighbour, error)          { return nil, nil }

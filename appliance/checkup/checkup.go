@@ -59,6 +59,8 @@ type Box interface {
 	Question(ctx context.Context, iface config.InterfaceID, host string) (sipua.Question, error)
 	// Fleet is how the box stands with the hub of its fleet.
 	Fleet() status.Fleet
+	// Redundancy is how it stands in its pair.
+	Redundancy() status.Redundancy
 	// TestPresence goes through the steps of a presence-service, and changes nothing.
 	TestPresence(ctx context.Context, name string, report func(status.CheckStep)) (status.Checkup, error)
 }

@@ -74,4 +74,6 @@ var steps = []step{
 		about: "Microsoft Graph is reached, lets the box sign in with the permissions that it needs, and tells the presence of users: the steps of `presence test`."},
 	{id: "hub", title: "Hub", of: "of", part: all, after: []string{"name-servers", "router"}, subjects: fleets, run: checkHub,
 		about: "The hub of the fleet is connected and takes the box, and what is leased from it is in force."},
+	{id: "pair", title: "Pair", of: "with", part: all, subjects: pairs, run: checkPair,
+		about: "One box of the pair is active, the other one can take over, both hear each other at every port, and they are alike."},
 }

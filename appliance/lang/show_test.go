@@ -186,13 +186,13 @@ func (busyBox) Redundancy() status.Redundancy {
 	return status.Redundancy{
 		State: status.PairActive, Since: noon.Add(-2 * time.Hour), Why: "box 2 was not heard on any path\n> reload", Router: 51, Key: strings.Repeat("0a", 32), Box: 1, Priority: 254, Reign: 4,
 		Ports: []status.PairPort{
-			{Name: "if_eth00", Device: "eth00", Virtual: []string{"192.168.1.1/24"}, Own: "192.168.1.2/24", Others: "192.168.1.3", Held: true, Carrier: true, Witness: "heard", Asked: "192.168.1.100", Heard: noon, Foreign: 7},
-			{Name: "if_eth01", Device: "eth01", Virtual: []string{"203.0.113.5/29"}, Own: "203.0.113.6/29", Others: "203.0.113.4", Held: true, Witness: "silent", Asked: "203.0.113.1"},
-			{Name: "if_eth02", Device: "eth02", Direct: true, Own: "10.99.0.1/30", Others: "10.99.0.2", Carrier: true, Witness: "none", Heard: noon.Add(-time.Minute)},
+			{Name: "if_eth00", Device: "eth00", Virtual: []string{"192.168.1.1/24"}, Own: "192.168.1.2/24", Others: "192.168.1.3", Held: true, Carrier: true, Witness: "heard", Asked: "192.168.1.100", There: true, Foreign: 7},
+			{Name: "if_eth01", Device: "eth01", Virtual: []string{"203.0.113.5/29"}, Own: "203.0.113.6/29", Others: "203.0.113.4", Held: true, Witness: "silent", Asked: "203.0.113.1", Why: "it has no carrier\n> reload"},
+			{Name: "if_eth02", Device: "eth02", Direct: true, Own: "10.99.0.1/30", Others: "10.99.0.2", Carrier: true, Witness: "none", There: true},
 		},
 		Other:       status.PairOther{Box: 2, Serial: "00A0BA0F2440", Release: "1.9.0", Role: "standby", Eligible: true, Priority: 200, Heard: noon.Add(-time.Second), Linked: true},
 		Replication: status.PairReplication{Synced: true, Entries: map[string]int{"call": 100, "media": 200, "file": 1, "held": 2}, Octets: 512_000, Last: noon, Refused: 3},
-		Differences: []status.PairDifference{{What: "firmware", Here: "2.0.0", There: "1.9.0"}, {What: "licenses", Here: "90d5b3a1", There: ""}},
+		Differences: []status.PairDifference{{What: "firmware", Here: "2.0.0", There: "1.9.0"}, {What: "licenses", Here: strings.Repeat("90d5b3a1", 8), There: ""}},
 		Switches:    []status.PairRoleChanged{{At: noon.Add(-2 * time.Hour), Role: "active", Why: "box 2 was not heard on any path", Calls: 12}},
 	}
 }

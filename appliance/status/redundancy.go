@@ -63,7 +63,9 @@ type PairPort struct {
 	Carrier bool      `json:"carrier"`
 	Witness string    `json:"witness"` // none, heard, silent
 	Asked   string    `json:"asked,omitempty"`
-	Heard   time.Time `json:"heard,omitzero"`    // the other box's VRRP last
+	Heard   time.Time `json:"heard,omitzero"`    // the other box's VRRP last; the standby sends none
+	There   bool      `json:"there,omitempty"`   // the other box hears that of this one
+	Why     string    `json:"why,omitempty"`     // something is wrong there, as the end of a sentence
 	Foreign uint64    `json:"foreign,omitempty"` // VRRP packets with the pair's number from others, which were not obeyed
 }
 

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,7 +39,7 @@ func (pg Page) Redundancy(r status.Redundancy, off string, now time.Time) {
 		return
 	}
 	pg.otherBox(r.Other, now)
-	pg.pairPorts(r.Ports, now)
+	pg.pairPorts(r, now)
 	pg.replication(r, now)
 	pg.pairDifferences(r)
 	pg.changes(r.Switches)
@@ -96,13 +97,24 @@ func asked(p status.PairPort) string {
 	return "-"
 }
 
-func (pg Page) pairPorts(list []status.PairPort, now time.Time) {
-	if len(list) == 0 {
+// vrrp says whether VRRP passes at a port. The active box alone sends it.
+func vrrp(r status.Redundancy, p status.PairPort, now time.Time) string {
+	switch {
+	case r.State != status.PairActive && r.State != status.PairSwitching:
+		return "heard here: " + heardAgo(p.Heard, now)
+	case p.There:
+		return "heard there"
+	}
+	return "not heard there"
+}
+
+func (pg Page) pairPorts(r status.Redundancy, now time.Time) {
+	if len(r.Ports) == 0 {
 		return
 	}
 	of := [][]string{{"Interface", "Device", "Of the pair", "Here", "Own address", "Other box"}}
-	heard := [][]string{{"Interface", "Link", "Other box heard", "Witness"}}
-	for _, p := range list {
+	heard := [][]string{{"Interface", "Link", "VRRP", "Witness"}}
+	for _, p := range r.Ports {
 		link, virtual, here := "down", strings.Join(p.Virtual, ", "), yesNo(p.Held)
 		if p.Carrier {
 			link = "up"
@@ -111,13 +123,16 @@ func (pg Page) pairPorts(list []status.PairPort, now time.Time) {
 			virtual, here = "direct path", "-"
 		}
 		of = append(of, []string{p.Name, p.Device, dash(virtual), here, dash(p.Own), dash(p.Others)})
-		heard = append(heard, []string{p.Name, link, heardAgo(p.Heard, now), asked(p)})
+		heard = append(heard, []string{p.Name, link, vrrp(r, p, now), asked(p)})
 	}
 	pg.Printf("\n")
 	pg.Columns(of)
 	pg.Printf("\n")
 	pg.Columns(heard)
-	for _, p := range list {
+	for _, p := range r.Ports {
+		if p.Why != "" {
+			pg.Folded(p.Name+": ", p.Why)
+		}
 		if p.Foreign > 0 {
 			pg.Printf("%s: %s with the number of this pair from other devices, ignored\n", p.Name, plural.Of(int(p.Foreign), "packet"))
 		}
@@ -160,6 +175,15 @@ var remedies = map[string]string{
 	"built-in roots": "they are part of the firmware: both boxes need the same",
 }
 
+// sum is what is compared, or the beginning of its sum; enough to tell two apart.
+func sum(s string) string {
+	const sumSize, enough = 64, 12
+	if _, err := hex.DecodeString(s); err == nil && len(s) == sumSize {
+		return s[:enough]
+	}
+	return cmp.Or(s, "missing")
+}
+
 func (pg Page) pairDifferences(r status.Redundancy) {
 	if len(r.Differences) == 0 {
 		if r.Other.Linked && r.Replication.Synced {
@@ -169,7 +193,7 @@ func (pg Page) pairDifferences(r status.Redundancy) {
 	}
 	rows := [][]string{{"What differs", "This box", "Other box"}}
 	for _, d := range r.Differences {
-		rows = append(rows, []string{d.What, cmp.Or(d.Here, "missing"), cmp.Or(d.There, "missing")})
+		rows = append(rows, []string{d.What, sum(d.Here), sum(d.There)})
 	}
 	pg.Printf("\n")
 	pg.Columns(rows)

@@ -161,6 +161,8 @@ func (w *work) status(r *status.Redundancy) {
 		p := s.ports[i]
 		port := status.PairPort{Name: x.Name, Device: x.Device, Direct: x.direct, Own: x.Own.String(), Others: x.others.String(), Held: p.Held,
 			Carrier: p.Carrier, Witness: p.Witness.String(), Heard: s.heard[i], Foreign: p.Foreign}
+		theirs, _ := s.fitness(x.Name)
+		port.There, port.Why = s.speaks && theirs.Hears, s.pathWhy(i)
 		for _, a := range x.Virtual {
 			port.Virtual = append(port.Virtual, a.String())
 		}
