@@ -60,7 +60,7 @@ func (c *call) value() *callkeep.Call {
 	}
 	if c.plan != nil && c.attempt >= 0 && c.attempt < len(c.plan.Attempts) {
 		a := &c.plan.Attempts[c.attempt]
-		v.Goes = &callkeep.Destination{Interface: a.Interface, Call: a.Call, Written: a.Written}
+		v.Goes = &callkeep.Destination{Interface: callkeep.Interface(a.Interface), Call: a.Call, Written: a.Written}
 	}
 	if u := c.joined; u != nil {
 		v.Joined = &callkeep.Joined{Other: u.other.id, Side: u.x.which, Agreed: u.agreed, Left: legState(u.left)}
@@ -80,7 +80,7 @@ func legState(l *sipgw.Leg) *sipgw.LegState {
 
 func (s *side) value() callkeep.Side {
 	v := callkeep.Side{
-		Leg: legState(s.leg), Interface: s.iface.ID(), Negotiation: s.Snapshot(), Ports: s.ports, Addr: s.addr, Refers: s.refers, Informs: s.informs,
+		Leg: legState(s.leg), Interface: callkeep.Interface(s.iface.ID()), Negotiation: s.Snapshot(), Ports: s.ports, Addr: s.addr, Refers: s.refers, Informs: s.informs,
 		Referrals: s.referrals, Identity: s.line.identity, Began: s.line.began, Renegotiated: s.renegotiated,
 	}
 	if s.hop != nil {

@@ -11,12 +11,12 @@ import (
 	"viaduct/appliance/callkeep"
 	"viaduct/appliance/callrecord"
 	"viaduct/appliance/callstate"
+	"viaduct/appliance/config"
 	"viaduct/appliance/giveway"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/pair"
-	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
@@ -97,7 +97,7 @@ func (m *Manager) restore(k, marks pair.Kept) (r restored, err error) {
 	c.props, c.plan, c.urgent, c.lamps.lit, c.referredBack = c.record.Properties(), &route.Plan{}, v.Urgent, v.Lamps, v.Back
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	if g := v.Goes; g != nil {
-		c.plan.Attempts = []route.Attempt{{Interface: g.Interface, Call: g.Call, Written: g.Written}}
+		c.plan.Attempts = []route.Attempt{{Interface: config.InterfaceID(g.Interface), Call: g.Call, Written: g.Written}}
 	}
 	c.carry(media.A, v.Carried[0])
 	c.carry(media.B, v.Carried[1])
@@ -115,7 +115,7 @@ func (c *call) fromValue(which media.Side, v *callkeep.Side) side {
 		which: which, Negotiation: negotiation.Restore(v.Negotiation), ports: v.Ports, addr: v.Addr, refers: v.Refers, informs: v.Informs,
 		referrals: v.Referrals, voice: true, renegotiated: v.Renegotiated,
 	}
-	if _, s.iface = v.Interface.In(c.cfg); s.iface != nil {
+	if _, s.iface = config.InterfaceID(v.Interface).In(c.cfg); s.iface != nil {
 		s.profile, s.line = c.profile(s.iface), line{v.Identity, v.Began}
 	}
 	return s
@@ -129,7 +129,7 @@ func (c *call) restoreLegs(v *callkeep.Call, since time.Duration) (err error) {
 			s.leg, failed = c.m.SIP.Restore(*leg, since, c)
 		}
 		if failed == nil && s.iface == nil {
-			failed = fmt.Errorf("interface %s does not exist", v.Sides[n].Interface)
+			failed = fmt.Errorf("interface %s does not exist", config.InterfaceID(v.Sides[n].Interface))
 		}
 		err = errors.Join(err, failed)
 	}
@@ -194,8 +194,12 @@ func (c *call) goOn(r restored) {
 		}
 	}
 	c.tellLamps()
-	c.after(settling, c.catchUp)
+	complete := (c.a.leg != nil || c.isJoined(&c.a)) && (c.b.leg != nil || c.isJoined(&c.b))
+	c.after(settling, func() { c.catchUp(complete) })
 }
+
+// isJoined reports whether a side is connected to another call.
+func (c *call) isJoined(s *side) bool { return c.joined != nil && c.joined.x == s }
 
 // lay ends the legs of a call that does not go on. With an error it has been lost, and gets its record; else there is one already.
 func (c *call) lay(err error) {
@@ -213,26 +217,23 @@ func (c *call) lay(err error) {
 	c.conclude()
 }
 
-// catchUp does what the other box could not do any more.
-func (c *call) catchUp() {
-	if c.ended() {
+// catchUp does what the other box could not do any more. A call is not complete when a peer had left it for another one, whom this box does not know.
+func (c *call) catchUp(complete bool) {
+	switch {
+	case c.ended():
+		return
+	case !complete:
+		c.hangUp(nil, "", status.ByTransfer)
 		return
 	}
 	c.log.Info("call goes on here", "if", c.a.iface.ID())
 	if c.urgent {
 		c.m.room.Urgent(c.id)
-		c.rescue(c.carried[media.A], party.International(switchOf(c.cfg, c.a.iface), c.props.CallingE164))
 	}
 	c.farewell()
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil && (c.joined == nil || c.joined.x != s) {
-			c.hangUp(nil, "", status.ByTransfer) // it had left for a peer whom this box does not know
-			return
-		}
-	}
-	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg != nil {
-			s.FinishReinvite(true, func() { c.rekey(s) })
+		if s.leg != nil && !s.Offering() {
+			s.FinishReinvite(true, func() { c.rekey(s) }) // that was due
 			c.hold(s, s.Wanted())
 		}
 	}

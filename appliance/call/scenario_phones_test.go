@@ -28,6 +28,7 @@ type registrations struct {
 	lamps   map[string][]string
 	shut    map[string]bool // IDs of dialogs that are over
 	detours map[string]detour
+	told    map[string]bool // what boxes have said of lines
 }
 
 type detour struct {
@@ -36,7 +37,7 @@ type detour struct {
 }
 
 func newRegistrations(w *world, tracker *health.Tracker) *registrations {
-	return &registrations{Registrar: registrar.New(registrar.Options{Health: tracker}), w: w, phones: map[string][]siptransport.PhoneTarget{}, lamps: map[string][]string{}, shut: map[string]bool{}, detours: map[string]detour{}}
+	return &registrations{Registrar: registrar.New(registrar.Options{Health: tracker}), w: w, phones: map[string][]siptransport.PhoneTarget{}, lamps: map[string][]string{}, told: map[string]bool{}, shut: map[string]bool{}, detours: map[string]detour{}}
 }
 
 // Admit lets in whom the scenario has registered, by its address.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"viaduct/appliance/call"
 	"viaduct/appliance/drain"
 	"viaduct/appliance/license"
 	"viaduct/appliance/media"
@@ -40,8 +41,8 @@ func TestScenarios(t *testing.T) {
 	t.Run("table", func(t *testing.T) { checkTable(t, played) })
 }
 
-// TestScenariosInAnotherBox plays them again. Whenever the box has done what it had to do, what the two sides of its calls have agreed is written out and read back, as
-// a second box would that takes the call over.
+// TestScenariosInAnotherBox plays them again. Whenever all calls are established and nothing is under way, the box dies, and another one takes its
+// place.
 func TestScenariosInAnotherBox(t *testing.T) {
 	files, err := filepath.Glob("testdata/scenarios/*.sip")
 	if err != nil || len(files) == 0 {
@@ -55,7 +56,7 @@ func TestScenariosInAnotherBox(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.writesOut = true
+				w.paired = true
 				play(t, w, s)
 			})
 		})
@@ -79,6 +80,10 @@ func play(t *testing.T, w *world, s *scenario) {
 	for _, st := range steps {
 		w.step(st)
 		w.settle(st)
+		if w.paired && w.calls.Count() > 0 && !w.awaited() && call.Settled(w.calls) {
+			w.takeOver()
+			w.settle(st)
+		}
 		w.last = time.Now()
 	}
 	w.end(step{where: s.name, words: []string{"end"}})

@@ -57,7 +57,11 @@ type world struct {
 
 	counted map[string]status.SIPTraffic // of each interface, at the last step `messages`
 
-	writesOut bool // calls go on with what their sides have written out
+	box    int    // how many there were
+	kept   kept   // by the standby of a pair
+	paired bool   // the box has one, which takes its place whenever it can
+	halt   func() // ends the box that is running
+	quiet  *slog.Logger
 
 	presence presence
 	phones   *registrations
@@ -152,6 +156,28 @@ func newWorld(t *testing.T) *world {
 	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
 		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
 	w.phones = newRegistrations(w, tracker)
+	w.quiet = log
+	w.boot()
+	ctx, end := context.WithCancel(context.Background())
+	var engines sync.WaitGroup
+	engines.Go(func() { w.drains.Run(ctx) })
+	engines.Go(func() { w.phones.Run(ctx) })
+	w.stop = func() {
+		w.applying.Wait()
+		w.halt()
+		end()
+		engines.Wait()
+		for _, p := range w.peers {
+			p.closeAll()
+		}
+	}
+	return w
+}
+
+// boot starts the signalling of a box. A second one takes the place of the first, see takeOver.
+func (w *world) boot() {
+	w.box++
+	log := w.quiet
 	w.stack = sipgw.New(sipgw.Options{Phones: w.phones, Options: siptransport.Options{Log: log, Resolver: w.names, PKI: keys{}, Network: w.net, Trace: w.traced}, UserAgent: "Viaduct SBC",
 		Silent: w.drains.Silent, OnInvite: func(in *sipgw.Incoming) {
 			if w.messages != nil {
@@ -162,7 +188,7 @@ func newWorld(t *testing.T) *world {
 	w.phones.Attach(w.stack)
 	sipevent.New(w.stack, sipevent.Options{Log: log})
 	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
-		Config: w.config, Presence: &w.presence, Phones: w.phones, Survival: w.phones, Line: w.phones.Line, Record: func(r status.Record) {
+		Config: w.config, Presence: &w.presence, Phones: w.phones, Survival: w.phones, Line: w.phones.of(w.box), Pair: &w.kept, Recorded: w.recorded, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.records = append(w.records, r)
@@ -170,21 +196,15 @@ func newWorld(t *testing.T) *world {
 	var calls, stack sync.WaitGroup
 	callsCtx, endCalls := context.WithCancel(context.Background())
 	stackCtx, endStack := context.WithCancel(context.Background())
-	calls.Go(func() { w.calls.Run(callsCtx) })
-	calls.Go(func() { w.drains.Run(callsCtx) })
-	calls.Go(func() { w.phones.Run(callsCtx) })
-	stack.Go(func() { w.stack.Run(stackCtx) })
-	w.stop = func() {
-		w.applying.Wait()
+	m, s := w.calls, w.stack
+	calls.Go(func() { m.Run(callsCtx) })
+	stack.Go(func() { s.Run(stackCtx) })
+	w.halt = func() {
 		endCalls()
 		calls.Wait()
 		endStack()
 		stack.Wait()
-		for _, p := range w.peers {
-			p.closeAll()
-		}
 	}
-	return w
 }
 
 func (w *world) config() *config.Config {
@@ -232,6 +252,9 @@ func (w *world) configure() error {
 		if p.Severity == check.Error {
 			return fmt.Errorf("configuration: %q: %s", p.Text, p.Fix)
 		}
+	}
+	if w.paired {
+		cfg.Redundancy = pairOfBoxes()
 	}
 	w.mu.Lock()
 	w.cfg = cfg
@@ -297,10 +320,6 @@ func (w *world) fail(s step, format string, args ...any) {
 func (w *world) settle(s step) {
 	w.t.Helper()
 	synctest.Wait()
-	if w.writesOut {
-		call.WriteOut(w.calls, w.t.Error)
-		synctest.Wait()
-	}
 	w.mu.Lock()
 	problems := w.problems
 	w.problems = nil

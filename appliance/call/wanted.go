@@ -1,10 +1,16 @@
 package call
 
 import (
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/forecast"
 	"viaduct/appliance/media"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
 	"viaduct/appliance/status"
@@ -60,4 +66,28 @@ func (m *Manager) Carries(identity string) bool { return m.guard.Carries(identit
 // rescue notes who makes an emergency call: he may be called back.
 func (c *call) rescue(account, number string) {
 	c.m.guard.Rescues(disturb.User{Identity: account, Number: number})
+	c.m.tellRescued()
+}
+
+// tellRescued has the standby know all who may be called back.
+func (m *Manager) tellRescued() {
+	if !m.paired() {
+		return
+	}
+	if b, err := json.Marshal(m.guard.Rescued()); err == nil { // texts and times
+		m.Pair.Put(pair.Rescued, "rescued", b)
+	}
+}
+
+// RestoreRescued takes from the other box of the pair who has called an emergency number there, and may be called back.
+func (m *Manager) RestoreRescued(kept iter.Seq[pair.Kept]) error {
+	var errs error
+	for k := range kept {
+		var rescued map[string]time.Time
+		err := json.Unmarshal(k.Value, &rescued)
+		errs = errors.Join(errs, err)
+		m.guard.Resume(rescued)
+	}
+	m.tellRescued()
+	return errs
 }

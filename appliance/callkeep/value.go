@@ -46,20 +46,23 @@ type Call struct {
 	Joined  *Joined          `json:"j,omitempty"` // with another call; nil: with none
 }
 
+// Interface is the identity of a SIP interface.
+type Interface config.InterfaceID
+
 // Side is one leg of a call with its descriptions and media.
 type Side struct {
-	Leg          *sipgw.LegState    `json:"leg,omitempty"` // nil: it has left, see Joined
-	Interface    config.InterfaceID `json:"if"`
-	Negotiation  negotiation.State  `json:"sdp"`
-	Ports        media.Ports        `json:"ports"`
-	Addr         netip.Addr         `json:"addr"`          // in descriptions
-	Hop          *Hop               `json:"hop,omitempty"` // nil: its media is that of the call
-	Refers       bool               `json:"refers,omitempty"`
-	Informs      bool               `json:"informs,omitempty"`
-	Referrals    int                `json:"referrals,omitempty"`
-	Identity     string             `json:"identity,omitempty"` // of the phone that the peer is
-	Began        bool               `json:"began,omitempty"`    // the phone has called
-	Renegotiated bool               `json:"renegotiated,omitempty"`
+	Leg          *sipgw.LegState   `json:"leg,omitempty"` // nil: it has left, see Joined
+	Interface    Interface         `json:"if"`
+	Negotiation  negotiation.State `json:"sdp"`
+	Ports        media.Ports       `json:"ports"`
+	Addr         netip.Addr        `json:"addr"`          // in descriptions
+	Hop          *Hop              `json:"hop,omitempty"` // nil: its media is that of the call
+	Refers       bool              `json:"refers,omitempty"`
+	Informs      bool              `json:"informs,omitempty"`
+	Referrals    int               `json:"referrals,omitempty"`
+	Identity     string            `json:"identity,omitempty"` // of the phone that the peer is
+	Began        bool              `json:"began,omitempty"`    // the phone has called
+	Renegotiated bool              `json:"renegotiated,omitempty"`
 }
 
 // Hop is a second media session behind a side.
@@ -70,9 +73,9 @@ type Hop struct {
 
 // Destination is who has answered: the properties that routing made, and where to.
 type Destination struct {
-	Interface config.InterfaceID `json:"if"`
-	Call      route.Call         `json:"call"`
-	Written   []config.Property  `json:"written,omitempty"`
+	Interface Interface         `json:"if"`
+	Call      route.Call        `json:"call"`
+	Written   []config.Property `json:"written,omitempty"`
 }
 
 // Origin is what the caller's INVITE said of the way before.

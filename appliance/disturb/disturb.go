@@ -158,6 +158,24 @@ func (g *Guard) Rescues(u User) {
 	}
 }
 
+// Rescued is who has called an emergency number, and when, for another box.
+func (g *Guard) Rescued() map[string]time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.rescued)
+}
+
+// Resume takes what Rescued of another box has said.
+func (g *Guard) Resume(rescued map[string]time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for key, at := range rescued {
+		if at.After(g.rescued[key]) && time.Since(at) < Rescue && len(g.rescued) < mostRescued {
+			g.rescued[key] = at
+		}
+	}
+}
+
 func (g *Guard) isRescued(u User) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
