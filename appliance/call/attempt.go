@@ -208,6 +208,7 @@ func (c *call) answerCaller() error {
 	}
 	c.endRound()
 	c.decided()
+	c.origin.invite = nil
 	c.record.Connected = time.Now()
 	c.record.Talk()
 	c.record.Answers(c.b.leg.Info())

@@ -71,6 +71,7 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 		a:      side{which: media.A, leg: in.Leg},
 		b:      side{which: media.B},
 		record: callrecord.New(id, in.Interface, m.Leg),
+		origin: origin{invite: in},
 	}
 	c.record.Dialog(in.Request.CallID)
 	return c
@@ -114,7 +115,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		return
 	}
 	c.a.profile = c.profile(c.a.iface)
-	c.props, c.origin = party.Properties(sw, c.a.iface, in.Request), originOf(sw, in.Request, in.Hops)
+	c.props, c.origin = party.Properties(sw, c.a.iface, in.Request), originOf(sw, in)
 	if !c.a.iface.Phones.IsZero() {
 		c.origin.diverted = party.Diverted{} // a phone that forwards says so in a 3xx; anything else is a claim in the name of others
 		party.OfPhone(c.cfg, c.a.iface, in.Identity, &c.props)

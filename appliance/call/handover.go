@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/pair"
 	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/sipgw"
@@ -24,8 +25,14 @@ const (
 // switchover is how far a planned switch has come.
 type switchover struct {
 	gathers bool
-	waiting map[*call]*sipgw.Incoming // new calls, with what they wait to begin with
-	still   *standstill               // nil: calls go on
+	waiting map[*call]waiting
+	still   *standstill // nil: calls go on
+}
+
+// waiting is a new call that begins after the switch.
+type waiting struct {
+	with  *sipgw.Incoming
+	begun bool // it had begun, and nobody is called for it any more
 }
 
 // standstill is the time in which calls do nothing, because the other box may have them already.
@@ -41,7 +48,7 @@ func (m *Manager) waits(c *call, in *sipgw.Incoming) bool {
 	if !s.gathers || s.still == nil && (urgent || len(s.waiting) >= mostHeld) {
 		return false
 	}
-	s.waiting[c] = in
+	s.waiting[c] = waiting{with: in}
 	return true
 }
 
@@ -52,10 +59,11 @@ func (c *call) dialledEmergency(in *sipgw.Incoming) bool {
 }
 
 // Gather has new calls wait, and returns when all others are established: the other box can go on with them. When ctx ends, or after 15 s, those
-// that are not are ended. An emergency call is not; the error says that the switch has to be called off, with Resume.
+// that are not begin anew there, or are ended when their callers have heard too much already. An emergency call is not ended; the error says that
+// the switch has to be called off, with Resume.
 func (m *Manager) Gather(ctx context.Context) error {
 	m.mu.Lock()
-	m.switchover.gathers, m.switchover.waiting = true, map[*call]*sipgw.Incoming{}
+	m.switchover.gathers, m.switchover.waiting = true, map[*call]waiting{}
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -112,23 +120,46 @@ func (c *call) settled() bool {
 	return c.ended() || c.stands() && c.transfer == nil && c.coming == nil && !c.a.Offering() && !c.b.Offering()
 }
 
-// giveUp ends what the other box could not go on with: the call when it is not established, or what is under way in it. False: it is an emergency
-// call.
+// giveUp ends what the other box could not go on with: the call when it is not established and cannot begin anew, or what is under way in it.
+// False: that is an emergency call.
 func (c *call) giveUp() bool {
 	switch {
-	case c.ended():
-	case c.urgent && !c.stands():
+	case c.ended() || !c.stands() && c.resign():
+	case c.urgent && !c.stands(), c.transfer != nil && c.transfer.urgent:
 		return false
-	case !c.stands() && c.b.leg != nil:
-		c.b.leg.Bye(refusal.Header(refusal.Q850(41))...) // CANCEL, unless it has just answered
-		fallthrough
 	case !c.stands():
-		c.refuse(refusal.Failure{Code: 503, Cause: 41, Reason: "Service Unavailable", Text: "the box hands over to the other one", Retry: time.Second})
-	case c.transfer != nil && c.transfer.urgent:
-		return false
+		if c.b.leg != nil {
+			c.b.leg.Bye(refusal.Header(refusal.Q850(41))...) // CANCEL, unless it has just answered
+			c.b.leg = nil
+		}
+		c.refuse(handedOver)
 	case c.transfer != nil:
-		c.transferFailed(503)
+		c.transferFailed(handedOver.Code)
 	}
+	return true
+}
+
+var handedOver = refusal.Failure{Code: 503, Cause: 41, Reason: "Service Unavailable", Text: "the box hands over to the other one", Retry: time.Second}
+
+// resign has the call begin anew at the other box: nobody is called for it here any more. False: its caller has heard more than ringing.
+func (c *call) resign() bool {
+	in := c.origin.invite
+	if in == nil || in.Held() == nil {
+		return false
+	}
+	if c.b.leg != nil {
+		c.b.leg.Cancel()
+		c.b.leg = nil
+	}
+	c.alive()
+	c.phones.stop()
+	stop(c.early)
+	if c.unwait != nil {
+		c.unwait()
+	}
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	c.m.switchover.waiting[c] = waiting{with: in, begun: true}
 	return true
 }
 
@@ -143,7 +174,7 @@ func (m *Manager) HandOver() {
 	}
 	s.gathers, s.still = true, still
 	if s.waiting == nil {
-		s.waiting = map[*call]*sipgw.Incoming{}
+		s.waiting = map[*call]waiting{}
 	}
 	m.mu.Unlock()
 	var told sync.WaitGroup
@@ -159,11 +190,14 @@ func (m *Manager) HandOver() {
 // stand has the call stand still.
 func (c *call) stand(still *standstill, told func()) {
 	c.m.mu.Lock()
-	in := c.m.switchover.waiting[c]
+	in := c.m.switchover.waiting[c].with
 	c.m.mu.Unlock()
 	switch {
 	case c.ended():
-	case in != nil: // the caller's next repetition reaches the other box
+	case in != nil || !c.stands() && c.resign():
+		if b := c.origin.invite.Held(); b != nil {
+			c.m.Pair.Put(pair.Held, c.id, b)
+		}
 	default:
 		c.changed()
 		c.keep()
@@ -177,26 +211,30 @@ func (c *call) stand(still *standstill, told func()) {
 
 // Resume goes on with all calls, and begins those that waited: the switch was called off. Without a switch it does nothing.
 func (m *Manager) Resume() {
-	waiting := m.endSwitch(false)
-	for c, in := range waiting {
+	for c, w := range m.endSwitch(false) {
+		m.Pair.Drop(pair.Held, c.id)
 		c.Post(func() {
-			if !c.ended() { // the caller has not given up
-				c.begin(in)
+			switch {
+			case c.ended(): // the caller has given up
+			case w.begun:
+				c.refuse(handedOver)
+			default:
+				c.begin(w.with)
 			}
 		})
 	}
 }
 
 // endSwitch ends the standstill.
-func (m *Manager) endSwitch(gone bool) (waiting map[*call]*sipgw.Incoming) {
+func (m *Manager) endSwitch(gone bool) (list map[*call]waiting) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if still := m.switchover.still; still != nil {
 		still.gone = gone
 		close(still.over)
 	}
-	waiting, m.switchover = m.switchover.waiting, switchover{}
-	return waiting
+	list, m.switchover = m.switchover.waiting, switchover{}
+	return list
 }
 
 // Drop gives up all calls in silence, because the other box has them: no message, no record. What they held is free when it returns.

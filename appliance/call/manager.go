@@ -32,6 +32,7 @@ type Signalling interface {
 	LocalAddr(iface config.InterfaceID) netip.Addr
 	Dialog(iface config.InterfaceID, r sipmsg.Replaces) *sipgw.Leg
 	Restore(state sipgw.LegState, since time.Duration, o sipgw.Owner) (*sipgw.Leg, error)
+	TakeIn(held []byte, since time.Duration) error
 }
 
 // Licenses is the part of a pool of licenses that calls use: the box's own (license.Manager), or one that boxes share.

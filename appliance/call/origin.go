@@ -7,7 +7,6 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/party"
 	"viaduct/appliance/sipgw"
-	"viaduct/appliance/sipmsg"
 )
 
 // origin is what an INVITE brings that is no property for routing: how far the call has come, where the caller is, and who has
@@ -17,7 +16,8 @@ type origin struct {
 	hops     int // times that it has passed through this box, see sipgw.Incoming
 	location party.Location
 	diverted party.Diverted
-	loop     *loopKey // that it is counted in; nil: none
+	loop     *loopKey        // that it is counted in; nil: none
+	invite   *sipgw.Incoming // itself; nil: the call is established
 }
 
 const (
@@ -26,8 +26,9 @@ const (
 )
 
 // originOf reads the origin from an INVITE that begins a call.
-func originOf(sw *config.Switch, r *sipmsg.Request, hops int) origin {
-	o := origin{forwards: defaultForwards, hops: hops, location: party.LocationOf(r), diverted: party.DivertedOf(sw, r)}
+func originOf(sw *config.Switch, in *sipgw.Incoming) origin {
+	r := in.Request
+	o := origin{invite: in, forwards: defaultForwards, hops: in.Hops, location: party.LocationOf(r), diverted: party.DivertedOf(sw, r)}
 	if n, err := strconv.Atoi(strings.TrimSpace(r.Header("Max-Forwards"))); err == nil {
 		o.forwards = max(0, n-1)
 	}

@@ -65,7 +65,7 @@ func TestMaxForwardsGoesDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := originOf(&config.Switch{}, r, 0).forwards; got != want {
+		if got := originOf(&config.Switch{}, &sipgw.Incoming{Request: r}).forwards; got != want {
 			t.Errorf("%q: %d, want %d", value, got, want)
 		}
 	}

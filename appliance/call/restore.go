@@ -255,3 +255,17 @@ func (c *call) askSilent() {
 		}
 	}
 }
+
+// RestoreHeld has new calls begin that waited at the other box for the end of a planned switch. It comes when the
+// sockets are open.
+func (m *Manager) RestoreHeld(held iter.Seq[pair.Kept]) (n int, errs error) {
+	for k := range held {
+		if err := m.SIP.TakeIn(k.Value, time.Since(k.At)); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("new call %s: %w", k.ID, err))
+			m.log.Error("new call of the other box not taken", "call", k.ID, "err", err)
+			continue
+		}
+		n++
+	}
+	return n, errs
+}

@@ -1,7 +1,9 @@
 package call_test
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -38,6 +40,13 @@ func (k *kept) Drop(kind pair.Kind, id string) {
 	delete(k.table[kind], id)
 }
 
+// clear is what a box has that has just become the active one.
+func (k *kept) clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.table = nil
+}
+
 // all is what is kept of a kind.
 func (k *kept) all(kind pair.Kind) []pair.Kept {
 	k.mu.Lock()
@@ -57,27 +66,45 @@ func pairOfBoxes() *config.Redundancy {
 // takeOver has another box go on with the calls of the one that runs, which says nothing any more.
 func (w *world) takeOver() {
 	w.t.Helper()
-	calls, media, rescued := w.kept.all(pair.Calls), w.kept.all(pair.Media), w.kept.all(pair.Rescued)
-	count := w.calls.Count()
+	count := len(w.kept.all(pair.Calls))
+	table := func(kind pair.Kind) iter.Seq[pair.Kept] {
+		list := w.kept.all(kind)
+		return slices.Values(list)
+	}
+	calls, media, rescued, held := table(pair.Calls), table(pair.Media), table(pair.Rescued), table(pair.Held)
 	w.note("        the box dies")
 	w.box++ // nobody hears it any more
 	w.calls.Drop()
 	w.stack.DropAll()
 	w.halt()
 	synctest.Wait()
-	w.kept = kept{}
+	w.kept.clear()
 	w.boot()
 	restored := 0
 	cfg := w.config()
 	var failed error
-	err := w.stack.TakeOver(cfg, cfg.Address, func() { restored, failed = w.calls.Restore(slices.Values(calls), slices.Values(media)) })
-	if err != nil || failed != nil || restored != count {
-		w.problem("%d of %d calls go on in the other box, %v, %v", restored, count, failed, err)
-	}
-	if err := w.calls.RestoreRescued(slices.Values(rescued)); err != nil {
-		w.problem("%v", err)
+	err := w.stack.TakeOver(cfg, cfg.Address, func() { restored, failed = w.calls.Restore(calls, media) })
+	_, untaken := w.calls.RestoreHeld(held)
+	if err := errors.Join(err, failed, untaken, w.calls.RestoreRescued(rescued)); err != nil || restored != count {
+		w.problem("%d of %d calls go on in the other box: %v", restored, count, err)
 	}
 	synctest.Wait()
+}
+
+// handOver ends a planned switch.
+func (w *world) handOver(s step) {
+	w.t.Helper()
+	synctest.Wait()
+	select {
+	case err := <-w.gathered:
+		if err != nil {
+			w.fail(s, "%v", err)
+		}
+	default:
+		w.fail(s, "calls in set-up are not through yet")
+	}
+	w.calls.HandOver()
+	w.takeOver()
 }
 
 // recorded says whether there is a record of a call.

@@ -57,11 +57,13 @@ type world struct {
 
 	counted map[string]status.SIPTraffic // of each interface, at the last step `messages`
 
-	box    int    // how many there were
-	kept   kept   // by the standby of a pair
-	paired bool   // the box has one, which takes its place whenever it can
-	halt   func() // ends the box that is running
-	quiet  *slog.Logger
+	box      int        // how many there were
+	paired   bool       // the box is one of two
+	dies     bool       // and dies whenever the other one can go on with all calls
+	gathered chan error // what Gather has said
+	kept     kept       // by the standby of a pair
+	halt     func()     // ends the box that is running
+	quiet    *slog.Logger
 
 	presence presence
 	phones   *registrations
