@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 // travels as text.
 func passOn(t *testing.T, a *bench, l *Leg, change func(*config.Config, *config.SIPInterface), since time.Duration) (*bench, *Leg) {
 	t.Helper()
+	old := l
 	var x LegState
 	var ok bool
 	a.call.on(func() { x, ok = l.State() })
@@ -52,6 +54,10 @@ func passOn(t *testing.T, a *bench, l *Leg, change func(*config.Config, *config.
 		t.Errorf("the same leg is there twice: %v", again)
 	}
 	b.call.on(func() {})
+	peer, proxies := old.outline.Speakers()
+	if p, x := l.outline.Speakers(); p != peer || !slices.Equal(x, proxies) {
+		t.Errorf("%v and %q may speak, and it was %v and %q", p, x, peer, proxies)
+	}
 	return b, l
 }
 

@@ -69,6 +69,7 @@ type Gate struct {
 	log     *slog.Logger
 	opts    *Options
 	ctx     context.Context
+	hush    context.CancelFunc // ends ctx
 	spawn   func(func()) bool
 	receive func(head, body []byte, f sipmsg.Framing, a Arrival)
 
@@ -94,10 +95,11 @@ type Counters struct{ Requests, Untrusted, Malformed, Refused, Surplus, Shed ato
 // New returns the gate of a gateway, without sockets. It ends with ctx. spawn starts its goroutines and returns false if everything ends.
 // receive gets each message, in the read loop of its socket or connection; it must not keep head and body.
 func New(ctx context.Context, name string, o *Options, spawn func(func()) bool, receive func(head, body []byte, f sipmsg.Framing, a Arrival)) *Gate {
-	g := &Gate{name: name, log: o.Log, opts: o, ctx: ctx, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
+	g := &Gate{name: name, log: o.Log, opts: o, spawn: spawn, receive: receive, rewatch: make(chan struct{}, 1),
 		sockets: sockets{listeners: map[listenKey]*listener{}}, connections: emptyConnections(), addresses: newAddresses(),
 		resolutions: resolutions{known: map[Target]resolved{}}, senders: newSenders(),
 		Repeats: NewRepeats(o.Log)}
+	g.ctx, g.hush = context.WithCancel(ctx)
 	g.conf.Store(&Conf{Config: config.New(), Gateway: &config.SIPGateway{Name: name}})
 	return g
 }
@@ -173,11 +175,15 @@ func (g *Gate) Close() {
 	for _, s := range g.connections.pick(anyStream) {
 		s.close(errConnClosed)
 	}
+	g.hush()
 }
 
 // Silence has nothing leave the gate from now on, not even the end of a connection: another box speaks in the place of this one. It is never
 // taken back.
-func (g *Gate) Silence() { g.silent.Store(true) }
+func (g *Gate) Silence() {
+	g.silent.Store(true)
+	g.hush() // nor a handshake
+}
 
 // Silent reports whether Silence was called.
 func (g *Gate) Silent() bool { return g.silent.Load() }

@@ -232,7 +232,7 @@ func (s *stream) start(conn net.Conn) bool {
 	s.mu.Lock()
 	if s.state == streamClosed {
 		s.mu.Unlock()
-		conn.Close()
+		s.g.end(conn)
 		return false
 	}
 	s.conn, s.peer, s.here = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
