@@ -9,8 +9,8 @@
 // of the table has arrived, the term ends, addresses are gone, the box says that it yields. To give up: the term ends, addresses are gone, Box.Drop.
 // The loop never waits for any of that.
 //
-// Goroutines: Run and that of the link; while there is a pair also the loop, the hands that call Box, one at a time, the clerk for what may be slow, and
-// those of the router. Run waits for all.
+// Goroutines: Run and that of the link; while there is a pair also the loop, the hands that call Box, the clerk for what may be slow, and those of the
+// router. Run waits for all.
 package duty
 
 import (
@@ -62,6 +62,7 @@ type Options struct {
 type Facts struct {
 	Serial, Release string
 	Calls           int
+	Unready         string            // why the box could not take over yet although it has the table, as the end of a sentence: files are not applied
 	Priority        uint8             // by health: 1 to 254; 0 is that of a box that is well
 	Unready         string            // why the box could not take over yet although it has the table, as the end of a sentence: files are not applied
 	Sums            map[string]string // of what both boxes should have alike: pair.Word.Sums
@@ -183,7 +184,7 @@ func (d *Duty) ensureKey() (*link.Key, error) {
 	if d.key != nil {
 		return d.key, nil
 	}
-	k, err := link.EnsureKey(filepath.Join(d.o.Dir, "key"))
+	k, err := link.EnsureKey(filepath.Join(d.o.Dir, "key.pem"))
 	if err == nil {
 		d.key = k
 	}

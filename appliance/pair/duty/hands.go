@@ -36,6 +36,7 @@ const (
 	callOff // no order: it ends a hand-over
 	release
 	announce
+	hold // the addresses again, after a pause
 	drop
 )
 
@@ -66,7 +67,8 @@ func (h *hands) give(o order) {
 		}
 	case release:
 		h.forget(announce)
-	case takeOver, announce:
+		h.forget(hold)
+	case takeOver, announce, hold:
 		h.forget(o.do)
 	}
 	h.orders = append(h.orders, o)
@@ -159,6 +161,8 @@ func (h *hands) perform(ctx context.Context, o order) {
 		w.released()
 	case announce:
 		w.note(w.router.Announce(ctx))
+	case hold:
+		w.note(w.router.Hold(ctx))
 	case drop:
 		w.note(h.gone(ctx))
 		d.link.Follow()

@@ -21,13 +21,15 @@ type work struct {
 	hands  *hands
 	clerk  *clerk
 	nudge  chan struct{} // one token: something was heard
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+
+	stop, shutDown          context.CancelFunc // of loop and helpers, and of the router
+	loops, helpers, routers sync.WaitGroup
 
 	mu      sync.Mutex
 	e       *election.Election
-	order   uint64 // of the hand-over that is under way
-	gone    bool   // after a hand-over: the addresses are gone, and the other box may take over
+	order   uint64    // of the hand-over that is under way
+	until   time.Time // the end of the term
+	gone    bool      // after a hand-over: the addresses are gone, and the other box may take over
 	waiting []chan error
 }
 
@@ -43,21 +45,23 @@ func newWork(d *Duty, l layout, active bool) *work {
 	return w
 }
 
-// begin starts all goroutines. The first facts are there before anything is said.
+// begin starts all goroutines.
 func (w *work) begin() {
-	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
+	ctx, stop := context.WithCancel(context.Background())
+	open, shutDown := context.WithCancel(context.Background())
+	w.stop, w.shutDown = stop, shutDown
 	w.d.link.Follow()
 	if w.e.Role() == pair.Active {
 		w.extend(time.Now())
 		w.give(order{do: takeOver, why: "it had the addresses before it was one of a pair"})
 	} else {
 		w.d.o.Term.End()
+		w.give(order{do: drop}) // addresses may be here from before
 	}
-	w.done.Go(func() { w.router.Run(ctx) })
-	w.done.Go(func() { w.hands.run(ctx) })
-	w.done.Go(func() { w.clerk.run(ctx) })
-	w.done.Go(func() { w.loop(ctx) })
+	w.routers.Go(func() { w.router.Run(open) })
+	w.helpers.Go(func() { w.hands.run(ctx) })
+	w.helpers.Go(func() { w.clerk.run(ctx) })
+	w.loops.Go(func() { w.loop(ctx) })
 }
 
 const (
@@ -67,47 +71,59 @@ const (
 
 // end stops them, in a manner.
 func (w *work) end(how manner) {
+	defer w.routers.Wait()
+	defer w.shutDown()
+	w.stop()
+	w.loops.Wait()
+	now := time.Now()
 	w.mu.Lock()
-	active := w.e.Role() == pair.Active
-	word := w.say(time.Now())
+	active, willing, word, reign := w.e.Role() == pair.Active, w.e.Willing(now) == nil, w.say(now), w.e.Reign()
+	w.refuse(errors.New("the pair has another configuration now, or the box stops"))
 	w.mu.Unlock()
-	w.cancel()
+	switch {
+	case active && (how == leave || how == giveUp && !willing): // the box goes on, or ends its calls itself
+		w.d.o.Term.Free()
+	case active && how == change:
+		w.d.o.Term.ExtendTo(now.Add(2 * releaseTime))
+	case active:
+		w.d.o.Term.End()
+	}
 	w.hands.cancelAll()
+	w.helpers.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
-	term := w.d.o.Term
-	say := func() {
-		for range farewells {
-			w.d.link.Say(word)
-			time.Sleep(w.l.interval / farewells)
-		}
-	}
 	switch {
-	case how == change && active:
-		w.note(w.router.Leave(ctx))
-	case how == leave && active:
+	case !active && how == leave:
 		word.Leaves = true
-		w.note(w.router.Leave(ctx))
-		say()
-	case how == change:
+		w.farewell(word)
+	case !active:
 	case how == leave:
 		word.Leaves = true
-		say()
-	case active:
-		term.End()
+		w.note(w.router.Leave(ctx))
+		w.farewell(word)
+	case how == change || !willing && how == giveUp:
+		w.note(w.router.Leave(ctx))
+	default:
 		w.note(w.router.Release(ctx))
 		word.Role, word.Yields, word.Eligible = pair.Standby, true, false
-		_ = w.router.Advertise(0)
-		say()
-	}
-	w.done.Wait()
-	if how == shed && active {
+		if err := w.router.Advertise(0); err != nil {
+			w.log.Warn("VRRP is not sent", "err", err)
+		}
+		w.farewell(word)
 		w.d.link.Follow()
+		w.d.acts.Store(false)
 		w.d.o.Box.Drop("the box is not one of its pair any more")
 	}
-	w.refuse(errors.New("the configuration of the pair has changed"))
-	w.d.keep.write(kept{Reign: w.e.Reign(), Acts: active && how != shed})
+	w.d.keep.write(kept{reign, active && how != shed})
 	w.clerk.clear()
+}
+
+// farewell says a last word, a few times: it may be lost.
+func (w *work) farewell(word pair.Word) {
+	for range farewells {
+		w.d.link.Say(word)
+		time.Sleep(w.l.interval / farewells)
+	}
 }
 
 func (w *work) note(err error) {
@@ -147,10 +163,18 @@ func (w *work) turn(due bool) {
 		due = true
 	}
 	if w.e.Role() == pair.Active {
-		w.extend(now)
+		if now.After(w.until) {
+			w.give(order{do: hold}) // it was slow, but nobody has taken over
+		}
+		if due {
+			w.extend(now)
+		}
+	}
+	if due {
+		w.e.Said(now)
 	}
 	again := w.e.Contested(now)
-	active, gone, priority := w.e.Role() == pair.Active, w.e.Yields() && w.gone, w.e.Priority()
+	active, gone, priority := w.e.Role() == pair.Active, w.e.Yields() && w.gone, w.e.Advertises()
 	word := w.say(now)
 	w.mu.Unlock()
 	if !due {
@@ -169,7 +193,10 @@ func (w *work) turn(due bool) {
 }
 
 // extend has the term run on from a decision.
-func (w *work) extend(now time.Time) { w.d.o.Term.ExtendTo(now.Add(w.e.Term())) }
+func (w *work) extend(now time.Time) {
+	w.until = now.Add(w.e.Term())
+	w.d.o.Term.ExtendTo(w.until)
+}
 
 // say is the word of the box. The lock is held.
 func (w *work) say(now time.Time) pair.Word {
@@ -211,6 +238,7 @@ func (w *work) changed(c election.Change) {
 	acted := c.From == election.Active || c.From == election.Switching
 	switch c.To {
 	case election.Active:
+		w.extend(time.Now()) // before the hands hold anything
 		if c.From == election.Switching {
 			w.refuse(errors.New(c.Why))
 			w.give(order{do: callOff})
@@ -278,7 +306,7 @@ func (w *work) handTo(ctx context.Context) error {
 	}
 }
 
-// granted and refuse tell those who wait for a switch how it went. The lock is held, or the loop has ended.
+// granted and refuse tell those who wait for a switch how it went. The lock is held.
 func (w *work) granted() { w.refuse(nil) }
 
 func (w *work) refuse(err error) {

@@ -26,15 +26,21 @@ func lasts(since *time.Time, now time.Time, so bool, long time.Duration) bool {
 // Step decides, and returns the steps from state to state. The box asks at least once in an interval, and whenever something was heard that matters.
 func (e *Election) Step(now time.Time) []Change {
 	e.changes = nil
-	if late := now.Sub(e.stepped); late > e.patience() {
-		e.listens = now
+	if late := now.Sub(e.said); late > e.patience() {
+		e.listens, e.said = now, now
 		if e.Role() == pair.Active || e.state == Yielding {
 			e.become(now, Joining, fmt.Sprintf("it stood still for %v, and the other box may have taken over", late.Round(10*time.Millisecond)))
 		}
 	}
-	e.stepped = now
-	if e.leads(now) || e.Role() != pair.Active && !e.speaks(now) && e.taken() {
-		e.lead, e.misled = now, false
+	switch {
+	case e.leads(now):
+		e.lead, e.doubts = now, 0
+	case e.speaks(now):
+		e.doubts = 0
+	case e.Role() != pair.Active && e.taken() && !e.heard():
+		e.lead = now
+	case e.Role() == pair.Active && now.Sub(e.since) > certainTime:
+		e.doubts = 0
 	}
 	for before := State(len(states)); before != e.state; {
 		before = e.state
@@ -43,7 +49,11 @@ func (e *Election) Step(now time.Time) []Change {
 	return e.changes
 }
 
-// patience is how late a step may be. A box whose other one cannot have taken over need not give its calls up because it was slow.
+// Said says that the box tells the other one how it is, as it does in each interval. Its term counts from here, not from later decisions: so it is over before
+// the other one, which counts from what it heard, takes over.
+func (e *Election) Said(now time.Time) { e.said = now }
+
+// patience is how late that may be. A box whose other one cannot have taken over need not give its calls up because it was slow.
 func (e *Election) patience() time.Duration {
 	if e.Role() == pair.Active && !e.fast {
 		return max(e.Term(), e.joining()*2/3)
@@ -95,6 +105,9 @@ func (e *Election) join(now time.Time) {
 	if e.lead.After(quiet) {
 		quiet = e.lead
 	}
+	if e.doubts > 0 { // there may be somebody who cannot be heard
+		wait += min(doubtTime<<(e.doubts-1), maxDoubt)
+	}
 	switch {
 	case now.Sub(quiet) < wait || !e.serves():
 	case !e.speaks(now):
@@ -139,7 +152,9 @@ func (e *Election) refuses(now time.Time) string {
 // defeated gives up beside another active one.
 func (e *Election) defeated(now time.Time) bool {
 	if e.leads(now) {
-		e.contest = true
+		if e.contest.IsZero() {
+			e.contest = now
+		}
 		if why := e.loses(now); why != "" {
 			e.become(now, Defeated, why)
 			return true
@@ -147,14 +162,16 @@ func (e *Election) defeated(now time.Time) bool {
 	}
 	if at := e.elsewhere(now); at != "" {
 		e.become(now, Defeated, "the network at "+at+" gives the pair's address to another box")
-		e.misled = !e.leads(now)
+		if !e.leads(now) {
+			e.doubts = min(e.doubts+1, maxDoubts)
+		}
 		return true
 	}
 	return false
 }
 
-// willing says why the other box would not take over; nil: it would.
-func (e *Election) willing(now time.Time) error {
+// Willing says why the other box would not take over; nil: it would.
+func (e *Election) Willing(now time.Time) error {
 	switch w := e.other.word; {
 	case !e.speaks(now):
 		return errors.New("the other box is not heard on the direct path")
@@ -170,7 +187,7 @@ func (e *Election) willing(now time.Time) error {
 
 // reignOn has the active box yield when the other one is better.
 func (e *Election) reignOn(now time.Time) {
-	willing := e.willing(now) == nil
+	willing := e.Willing(now) == nil
 	e.fast = e.fast || e.speaks(now) && e.other.word.Eligible
 	why := e.urge(now, willing)
 	switch {
@@ -213,7 +230,7 @@ func (e *Election) Switch(now time.Time, why string) error {
 	if e.state != Active {
 		return fmt.Errorf("this box is %s: only the active one can hand over", e.state)
 	}
-	if err := e.willing(now); err != nil {
+	if err := e.Willing(now); err != nil {
 		return err
 	}
 	e.asked = why
@@ -228,7 +245,7 @@ func (e *Election) HandedOver(err error) {
 }
 
 func (e *Election) handOver(now time.Time) {
-	if err := e.willing(now); err != nil {
+	if err := e.Willing(now); err != nil {
 		e.become(now, Active, "the switch was called off: "+err.Error())
 		return
 	}

@@ -67,7 +67,7 @@ type Election struct {
 	state   State
 	why     string
 	since   time.Time // in this state
-	stepped time.Time // when it was asked last
+	said    time.Time // when it told the other one how it is
 	listens time.Time // since when the box has listened without a break
 	lead    time.Time // when another one was last known to be active
 	reign   Reign
@@ -77,9 +77,9 @@ type Election struct {
 	urges   urges
 	asked   string // why the operator's or the box's own wish to hand over is to be followed
 	handed  *handed
-	fast    bool // in this reign the other one could take over as soon as it hears nothing
-	misled  bool // it gave up because of a witness, and nobody has been active since
-	contest bool // another one was active beside this one
+	fast    bool      // in this reign the other one could take over as soon as it hears nothing
+	doubts  int       // so often it gave up because of a witness, and nobody was heard who was active
+	contest time.Time // since when another one has been active beside this one
 	changes []Change
 }
 
@@ -104,7 +104,7 @@ type handed struct{ err error }
 
 // New begins an election: the box listens.
 func New(o Options, now time.Time) *Election {
-	e := &Election{o: o, since: now, stepped: now, listens: now, reign: o.Reign, why: "it has just started"}
+	e := &Election{o: o, since: now, said: now, listens: now, reign: o.Reign, why: "it has just started"}
 	e.self.Priority = Well
 	if o.Active {
 		e.state, e.why = Active, "it had the addresses before it was one of a pair"
@@ -129,8 +129,13 @@ const (
 	healthTime  = 3 * time.Second  // that the other's health is to be better,
 	healthYoung = 10 * time.Minute // and the reign is to have lasted: what ails a box may come from being active
 	returnTime  = 10 * time.Second // that box 1 is to be well until it is active again, if it is preferred
-	yieldTime   = time.Second      // that the other box has to take over
-	maxInterval = time.Second      // of another router's adverts that is believed
+	doubtTime   = 10 * time.Second // that a box which gave up because of a witness waits longer, and twice as long each time,
+	maxDoubt    = 5 * time.Minute  // to so much
+	maxDoubts   = 8
+	certainTime = time.Minute             // of a reign without doubts
+	kernelTime  = 1500 * time.Millisecond // that the kernel of a box that has failed may have the addresses
+	yieldTime   = time.Second             // that the other box has to take over
+	maxInterval = time.Second             // of another router's adverts that is believed
 )
 
 func (e *Election) joining() time.Duration { return max(joinTime, 8*e.o.Interval) }
@@ -211,6 +216,15 @@ func (e *Election) Priority() uint8 {
 // Left reports whether the other box has left the pair and kept the addresses: this one is to stay out until it hears of it again.
 func (e *Election) Left() bool { return e.left() && e.Role() != pair.Active }
 
+// Advertises is the priority of the active box in VRRP. One that has no port for calls asks the other one to take over: where words are not heard, it has
+// no other way.
+func (e *Election) Advertises() uint8 {
+	if !e.serves() {
+		return 0
+	}
+	return e.Priority()
+}
+
 // Yields reports whether the box has given up, and waits for the other one.
 func (e *Election) Yields() bool { return e.state == Yielding }
 
@@ -242,9 +256,9 @@ func (e *Election) Leads(now time.Time) bool { return e.leads(now) }
 
 // Contested reports whether another one was active beside this one. It is asked once: the network is to be told again whose the addresses are.
 func (e *Election) Contested(now time.Time) bool {
-	over := e.contest && !e.leads(now)
+	over := !e.contest.IsZero() && !e.leads(now)
 	if over {
-		e.contest = false
+		e.contest = time.Time{}
 	}
 	return over && e.Role() == pair.Active
 }

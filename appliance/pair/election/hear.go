@@ -151,7 +151,7 @@ func (e *Election) loses(now time.Time) string {
 				return ""
 			}
 		}
-		if theirs.fit == 0 && own.fit > 0 {
+		if theirs.fit == 0 && own.fit > 0 || now.Sub(e.contest) < e.down() { // it may be about to
 			return ""
 		}
 		return "the other box was active too, and does not hear this one"
@@ -186,6 +186,9 @@ func (e *Election) elsewhere(now time.Time) string {
 	if e.speaks(now) && e.other.word.Role != pair.Active {
 		return "" // a stranger has it: to give up would help nobody
 	}
+	if now.Sub(e.since) < max(kernelTime, 3*e.o.Interval) {
+		return ""
+	}
 	for i := range e.ports {
 		p := &e.ports[i]
 		if !p.Direct && p.answered && p.Carrier && p.Witness == pair.WitnessHeard && p.Virtual == pair.WitnessSilent {
@@ -193,6 +196,19 @@ func (e *Election) elsewhere(now time.Time) string {
 		}
 	}
 	return ""
+}
+
+// heard reports whether the other box was ever heard while this one has listened.
+func (e *Election) heard() bool {
+	if e.other.at.After(e.listens) {
+		return true
+	}
+	for i := range e.ports {
+		if e.ports[i].heard.After(e.listens) {
+			return true
+		}
+	}
+	return false
 }
 
 // taken reports whether somebody has the pair's address although nothing is heard of the other box.

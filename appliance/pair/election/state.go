@@ -73,9 +73,8 @@ func (e *Election) become(now time.Time, to State, why string) {
 	e.urges, e.handed, e.asked = urges{}, nil, ""
 	if to == Active && states[from].role != pair.Active {
 		e.reign = Reign{e.reign.Number + 1, true}
-		e.fast, e.contest = false, false
-		if e.misled {
-			e.misled = false
+		e.fast, e.contest = false, time.Time{}
+		if e.doubts > 0 { // it may have been wrong: the witness is to answer once more before it is believed
 			for i := range e.ports {
 				e.ports[i].answered = false
 			}
