@@ -142,17 +142,31 @@ func (e *Engine) config() *config.Config {
 
 var errRemoved = errors.New("the service is not configured any more")
 
-// Run follows the configuration until ctx ends. Sessions in Teams are ended then, as far as that takes no longer than a few seconds.
-func (e *Engine) Run(ctx context.Context) error {
+// recall reads what is kept, unless there is a service that may change it: of a pair, the other box has kept it since.
+func (e *Engine) recall(services map[string]chan struct{}) {
+	for _, ended := range services {
+		select {
+		case <-ended:
+		default:
+			return
+		}
+	}
 	if err := e.kept.load(); err != nil {
 		e.o.Log.Warn("the memory of preferred presences cannot be used", "err", err)
 	}
-	if e.o.Store != nil {
-		var err error
-		if e.book, err = starface.OpenBook(e.o.Store.LoadStarface, e.o.Store.SaveStarface); err != nil {
-			e.o.Log.Warn("the memory of do not disturb at a STARFACE cannot be used", "err", err)
-		}
+	if e.o.Store == nil {
+		return
 	}
+	book, err := starface.OpenBook(e.o.Store.LoadStarface, e.o.Store.SaveStarface)
+	if err != nil {
+		e.o.Log.Warn("the memory of do not disturb at a STARFACE cannot be used", "err", err)
+	}
+	e.book = book
+}
+
+// Run follows the configuration until ctx ends. Sessions in Teams are ended then, as far as that takes no longer than a few seconds.
+func (e *Engine) Run(ctx context.Context) error {
+	e.recall(nil)
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer e.running.Store(&[]*service{})
@@ -173,6 +187,9 @@ func (e *Engine) Run(ctx context.Context) error {
 				s = nil
 			}
 			if s == nil {
+				if len(running) == 0 {
+					e.recall(last)
+				}
 				s = newService(e, cfg, p)
 				before := last[p.Name]
 				running[p.Name], last[p.Name] = s, s.ended

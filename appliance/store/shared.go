@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"viaduct/appliance/flash"
@@ -16,22 +14,21 @@ import (
 	"viaduct/appliance/status"
 )
 
-// What the two boxes of a pair have alike. It is what a backup holds, and what a box that takes over would have to find out again: whose presence is to
-// be restored, which phone has which address, and who it is in its fleet, which sees a pair as one member. The licenses and the startup-config have
-// methods of their own.
+// What the two boxes of a pair have alike. It is what a backup holds, and what a box that takes over could not find out again: whose presence is to be
+// restored, and by which key a hub knows it, as a fleet sees a pair as one member. The licenses and the startup-config have methods of their own.
 //
 // A box keeps for itself: its key of the pair, the keys by which SSH and the web page are known at its own addresses, its identity in SNMP, its clock,
-// alarms, trail, call records, and what its daily check found.
+// alarms and trail, what its daily check found, orders of certificates under way, what a hub has leased to its serial number, and at which address it has
+// seen which phone.
 const (
 	sharedCertificate = "certificate/"
 	sharedKey         = "private-key/"
 	sharedAccount     = "acme/"
 	sharedTemplate    = "template/"
-	sharedFleet       = fleetDir + "/"
 )
 
-// fleetFile are those of the fleet that say who the box is, and what it has leased.
-var fleetFile = regexp.MustCompile(`^(key|lease-[a-z-]{1,64})$`)
+// sharedFleet is by what the hub of a fleet knows the pair.
+const sharedFleet = fleetDir + "/key"
 
 // Shared reads what both boxes of a pair have, each part under a name of its own.
 func (s *Store) Shared() (map[string][]byte, error) {
@@ -45,17 +42,7 @@ func (s *Store) Shared() (map[string][]byte, error) {
 			parts[prefix+name] = text
 		}
 	}
-	names := []string{calendarFile, presenceFile, starfaceFile, addressesFile}
-	entries, err := os.ReadDir(s.FleetDir())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the folder of the fleet: %w", err)
-	}
-	for _, e := range entries {
-		if fleetFile.MatchString(e.Name()) {
-			names = append(names, sharedFleet+e.Name())
-		}
-	}
-	for _, name := range names {
+	for _, name := range []string{calendarFile, presenceFile, starfaceFile, sharedFleet} {
 		text, err := s.optional(name, name)
 		if err != nil {
 			return nil, err
@@ -96,19 +83,16 @@ func (s *Store) TakeShared(name string, text []byte) error {
 			return s.eraseACMEFile(file)
 		}
 		return s.SaveACMEFile(file, text)
+	}
+	switch name {
+	case calendarFile, starfaceFile:
+		return s.takeFile(name, text, 0o644)
+	case presenceFile:
+		return s.takeFile(name, text, 0o600)
 	case sharedFleet:
-		if !fleetFile.MatchString(file) {
-			return fmt.Errorf("%q is no file of a fleet", file)
-		}
 		if err := flash.MakeDir(s.FleetDir(), 0o700); err != nil {
 			return err
 		}
-		return s.takeFile(name, text, 0o600)
-	}
-	switch name {
-	case calendarFile, starfaceFile, addressesFile:
-		return s.takeFile(name, text, 0o644)
-	case presenceFile:
 		return s.takeFile(name, text, 0o600)
 	}
 	return fmt.Errorf("%q is nothing that a pair has in common", name)

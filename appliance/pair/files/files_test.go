@@ -173,13 +173,11 @@ func TestTheStandbyGetsWhatMakesTheActiveBox(t *testing.T) {
 	must(t, one.store.SaveCalendar([]byte("calendar")))
 	must(t, one.store.SavePresence([]byte("presence")))
 	must(t, one.store.SaveStarface([]byte("starface")))
-	must(t, one.store.SavePhoneAddresses([]byte("addresses")))
 	must(t, one.store.SaveProvisioningTemplate("snom", []byte("template")))
 	must(t, one.store.SaveACMEFile("account-1", []byte("{}")))
 	must(t, one.store.SaveACMEFile("order-1", []byte("{}")))
 	must(t, one.store.AddLicense("license-1"))
 	write(t, one, "fleet/key", "seed")
-	write(t, one, "fleet/lease-sip-sessions", "lease")
 	write(t, one, "fleet/spool", "not of the pair")
 	write(t, two, "fleet/spool", "of box 2")
 	_, err = two.store.ImportCertificate("OLD", certificate)
@@ -253,7 +251,7 @@ func TestAStandbyThatCannotTakeSomethingIsNotReady(t *testing.T) {
 	if why := two.Ready(); why != "" {
 		t.Error(why)
 	}
-	for _, name := range []string{"private-key/x", "certificate/x", "certificate/../x", "private-key/", "../x", "secret.key", "acme/order-1", "fleet/../x", "fleet/spool", "template/../../x", "x", ""} {
+	for _, name := range []string{"private-key/x", "certificate/x", "certificate/../x", "private-key/", "../x", "secret.key", "acme/order-1", "fleet/../x", "fleet/spool", "fleet/lease-x", "template/../../x", "x", ""} {
 		p.mu.Lock()
 		p.table[name] = []byte("damaged")
 		p.mu.Unlock()
