@@ -179,10 +179,18 @@ func newPair(t *testing.T) *pair {
 		t.Fatal(err)
 	}
 	p.boxes[0].paste(p, first)
+	cables := []lab.Cable{lab.CableLAN, lab.CableWAN, lab.CableDirect}
+	for _, c := range cables { // out of the carton it has none
+		p.must(p.Unplug(2, c))
+	}
 	p.boxes[0].paste(p, "enable\nconfigure\n"+pasted+"end\ncopy running-config startup-config\n")
 	p.wait("the first box as the active one", func() bool { return p.boxes[0].is(p) == "active" })
-	time.Sleep(time.Second) // somebody goes over to the other one
 	p.boxes[1].paste(p, "enable\nconfigure\n"+ports+pasted+"end\ncopy running-config startup-config\n")
+	p.must(p.boxes[1].Kill())
+	for _, c := range cables {
+		p.must(p.Plug(2, c))
+	}
+	p.must(p.boxes[1].Start(ctx))
 	p.wait("two boxes that stand in for each other", p.protected)
 	if err := errors.Join(p.Starface.WaitRegistered(ctx, 3), p.Teams.WaitActive(ctx)); err != nil {
 		t.Fatal(err)
