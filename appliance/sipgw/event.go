@@ -105,6 +105,10 @@ type Ended struct {
 	Code   int    // 0 for a BYE, else the response that killed it (408, 481), 408 also for the session timer and a missing ACK; 503: its gateway closes
 }
 
+// Refreshed says that Leg.State is another one than before, where no other event says so: the session timer begins anew, or the peer is
+// reached elsewhere.
+type Refreshed struct{}
+
 // Info is an INFO in the dialog; it must be answered with Respond.
 type Info struct {
 	ID          RequestID
@@ -134,6 +138,7 @@ func (Failed) event()    {}
 func (Cancelled) event() {}
 func (Offered) event()   {}
 func (Ended) event()     {}
+func (Refreshed) event() {}
 func (Info) event()      {}
 func (Refer) event()     {}
 func (Notified) event()  {}

@@ -302,7 +302,10 @@ func (l *Leg) request(tx *siptx.Server) {
 		return
 	}
 	if d.Phone != nil && (early != nil || l.state != legInviting) {
-		*d.Phone = tx.From.Phone()
+		if now := tx.From.Phone(); *d.Phone != now {
+			*d.Phone = now
+			l.refreshed()
+		}
 	}
 	if l.handle(tx, d, early); !tx.Refused() {
 		d.RemoteSeq = seq // a request that was refused at once leaves no trace

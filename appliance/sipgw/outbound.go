@@ -308,7 +308,9 @@ func (l *Leg) inviteOK(out *outbound, res *sipmsg.Response, d *sipdialog.Dialog)
 		}
 	}
 	l.sessionAgreed(res)
-	if !out.refresh {
+	if out.refresh {
+		l.refreshed()
+	} else {
 		l.emit(Answered{Body: res.Body, ContentType: res.ContentType, Reinvite: !out.initial,
 			Headers: res.Headers})
 	}

@@ -71,6 +71,7 @@ func TestOverloadRefusesNewCallsAlone(t *testing.T) {
 		}
 		b.put(inDialogText("UPDATE", "before", "refresh", tag, 2, "Session-Expires: 1800;refresher=uac\nSupported: timer\n", ""))
 		b.one("SIP/2.0 200 ")
+		want[Refreshed](t, b.call)
 		b.put(inDialogText("INVITE", "before", "hold", tag, 3, "", "v=0 hold"))
 		b.one("SIP/2.0 100 ")
 		want[Offered](t, b.call)

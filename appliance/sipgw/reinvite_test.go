@@ -119,7 +119,8 @@ func TestUpdate(t *testing.T) {
 		l, ok := b.arrived("c1", "")
 		tag := tagOf(field(ok, "To"))
 		b.put(inDialogText("UPDATE", "c1", "u1", tag, 2, "", ""))
-		b.one("SIP/2.0 200 ") // a refresh: nothing for the call
+		b.one("SIP/2.0 200 ") // a refresh: nothing for the call to decide
+		want[Refreshed](t, b.call)
 		b.put(inDialogText("UPDATE", "c1", "u2", tag, 3, "", "v=0 o"))
 		b.starts()
 		o := want[Offered](t, b.call)
@@ -203,6 +204,7 @@ func TestSessionTimerIsRefreshedByUs(t *testing.T) {
 			}
 			b.put(reply(m, "200 OK", "", "Session-Expires: 2000;refresher=uac\n", "v=0"))
 			b.one("ACK ")
+			want[Refreshed](t, b.call)
 		}
 		b.call.none(t)
 		time.Sleep(1000*time.Second + 100*time.Millisecond)

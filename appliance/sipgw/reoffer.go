@@ -89,6 +89,7 @@ func (l *Leg) offered(tx *siptx.Server, d *sipdialog.Dialog, early *fork) {
 			h = append(h, l.sessionAccept(req)...)
 		}
 		l.respond(tx, 200, "", nil, "", h)
+		l.refreshed()
 		return
 	}
 	switch l.outOfTurn(req, early) {

@@ -150,6 +150,14 @@ func (l *Leg) refreshLater(wait time.Duration) {
 			wait = max(refreshAgain, l.session.interval/10)
 		}
 		l.refreshIn(wait)
+		l.refreshed()
+	}
+}
+
+// refreshed tells the owner of an established leg that its state has changed.
+func (l *Leg) refreshed() {
+	if l.state == legConfirmed || l.state == legAnswered {
+		l.emit(Refreshed{})
 	}
 }
 

@@ -107,6 +107,7 @@ func TestALegOfOursGoesOnAtTheOtherBox(t *testing.T) {
 		}
 		b.put(theirs("UPDATE", 5, peerContact, ""))
 		b.one("SIP/2.0 200 ")
+		want[Refreshed](t, b.call)
 		b.put(theirs("INFO", 4, "", ""))
 		b.one("SIP/2.0 500 ")
 		b.put(theirs("INFO", 6, "", ""))
