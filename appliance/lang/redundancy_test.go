@@ -175,6 +175,7 @@ func TestCommandsOfAPair(t *testing.T) {
 		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairActive, Box: 1, Other: status.PairOther{Why: "no carrier"}}}, "Other box: nothing is heard of it\n  Direct path: does not work: no carrier\n"},
 		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairJoining, Box: 1, Other: active}}, "Other box: 1, active\n"},
 		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairJoining, Box: 1, Other: active}}, "Copied from the other box: not everything yet\n"},
+		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairJoining, Replication: status.PairReplication{Why: "a certificate\n> reload"}}}, "Not taken: a certificate\\x0a> reload\n"},
 		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairActive, Box: 1, Other: behind}}, "Other box: 2, standby, cannot take over yet\n"},
 		{"show redundancy", cfg, paired{is: status.Redundancy{State: status.PairActive, Other: standby, Replication: status.PairReplication{Synced: true}}}, "Both boxes are alike\n"},
 		{"show redundancy key", newBox().cfg, paired{key: other}, "box 1 key " + other + "\n"},

@@ -86,6 +86,7 @@ type PairOther struct {
 // PairReplication is how far the standby has what the active box has. Both boxes show it, each from its own side.
 type PairReplication struct {
 	Synced  bool           `json:"synced"`
+	Why     string         `json:"why,omitempty"`     // this box could not take over, although all has come: the end of a sentence
 	Entries map[string]int `json:"entries,omitempty"` // by what they are: call, file, phone, ...
 	Octets  int64          `json:"octets,omitempty"`
 	Last    time.Time      `json:"last,omitzero"`     // when something was copied

@@ -161,6 +161,9 @@ func (pg Page) replication(r status.Redundancy, now time.Time) {
 	}
 	pg.Printf("\n")
 	pg.Folded(of, text)
+	if p.Why != "" {
+		pg.Folded("Not taken: ", p.Why)
+	}
 	if !p.Last.IsZero() {
 		pg.Printf("Last copied: %s\n", heardAgo(p.Last, now))
 	}
@@ -177,8 +180,8 @@ var remedies = map[string]string{
 
 // sum is what is compared, or the beginning of its sum; enough to tell two apart.
 func sum(s string) string {
-	const sumSize, enough = 64, 12
-	if _, err := hex.DecodeString(s); err == nil && len(s) == sumSize {
+	const sumSize, enough = 32, 12
+	if _, err := hex.DecodeString(s); err == nil && len(s) >= sumSize {
 		return s[:enough]
 	}
 	return cmp.Or(s, "missing")

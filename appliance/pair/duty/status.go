@@ -182,7 +182,11 @@ func (w *work) status(r *status.Redundancy) {
 			r.Other.Heard = at
 		}
 	}
+	facts := w.clerk.facts()
 	r.Replication = s.link.Replication
-	r.Differences = s.differs(w.clerk.facts().Sums)
+	if !s.acts() {
+		r.Replication.Why = facts.Unready
+	}
+	r.Differences = s.differs(facts.Sums)
 	slices.SortFunc(r.Differences, func(a, b status.PairDifference) int { return cmp.Compare(a.What, b.What) })
 }
