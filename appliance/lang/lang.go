@@ -208,6 +208,9 @@ func (l *Language) take(c *call, w layer, m *cli.Match) error {
 	if traitsOf(m.Stmt).accounts && !c.ManagesAccounts() {
 		return errors.New("only a superuser can manage accounts")
 	}
+	if err := command.Copies(c.Box); err != nil {
+		return err
+	}
 	before := l.doomed(c, w, m)
 	err := c.Box.Mutate(c.Session.Author(), func(old *config.Config) (*config.Config, error) {
 		changed, err := l.apply(old, w, m, draftOf(c.Box))

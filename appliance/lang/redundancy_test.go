@@ -220,3 +220,42 @@ func TestCommandsOfAPair(t *testing.T) {
 		}
 	}
 }
+
+// What both boxes have alike is entered at the active box: the standby would lose it within seconds.
+func TestTheStandbyCopies(t *testing.T) {
+	l := New()
+	cfg, _ := l.Parse([]byte(pairOfAll))
+	at := []status.PairPort{{Direct: true}, {Virtual: []string{"192.168.1.1/24"}}}
+	active, away := status.PairOther{Box: 1, Role: "active", Linked: true}, status.PairOther{Box: 1, Role: "active"}
+	for what, x := range map[string]struct {
+		is      status.Redundancy
+		refused bool
+	}{
+		"standby":                     {status.Redundancy{State: status.PairStandby, Other: active, Ports: at}, true},
+		"joining":                     {status.Redundancy{State: status.PairJoining, Other: active, Ports: at}, true},
+		"cut off":                     {status.Redundancy{State: status.PairStandby, Other: away, Ports: at}, false},
+		"nobody is active":            {status.Redundancy{State: status.PairJoining, Other: status.PairOther{Role: "standby", Linked: true}}, false},
+		"active":                      {status.Redundancy{State: status.PairActive, Other: status.PairOther{Role: "standby", Linked: true}}, false},
+		"it has given up its address": {status.Redundancy{State: status.PairUnready, Other: active}, false},
+	} {
+		for _, line := range []string{"configure", "copy startup-config running-config", "copy running-config startup-config", "import pki:certificate/x", "erase startup-config", "generate pki:private-key/x", "import backup"} {
+			if !x.refused && line != "configure" {
+				continue
+			}
+			b := paired{busyBox: busyBox{newBox()}, is: x.is}
+			b.cfg = cfg
+			var out strings.Builder
+			l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: []string{"enable"}}, line, nil, &out)
+			if got := strings.Contains(out.String(), "is the standby of its pair, and copies what the active box has: enter it there, at 192.168.1.1\n"); got != x.refused {
+				t.Errorf("%s: %s says %s", what, line, out.String())
+			}
+		}
+		b := paired{busyBox: busyBox{newBox()}, is: x.is}
+		b.cfg = cfg
+		var out strings.Builder
+		l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: []string{"enable", "configure"}}, "system hostname x", nil, &out)
+		if b.cfg.Hostname == "x" == x.refused {
+			t.Errorf("%s: a line of a session that was open before says %s", what, out.String())
+		}
+	}
+}

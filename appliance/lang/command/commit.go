@@ -26,6 +26,9 @@ type Adoption struct {
 // Adopt makes the configuration that Make returns the running one. The trail gets each line that comes or goes. It reports whether anything
 // has changed.
 func Adopt(l Language, box device.Box, s *Session, a Adoption) (changed bool, err error) {
+	if err := Copies(box); err != nil {
+		return false, err
+	}
 	var before, after *config.Config
 	err = box.Mutate(s.Author(), func(old *config.Config) (*config.Config, error) {
 		made, err := a.Make(old)
@@ -132,6 +135,9 @@ type configureArgs struct{ Minutes int }
 
 // configure enters the configuration. With confirm, everything that changes from now on goes back unless it is confirmed.
 func configure(c *Call, a *configureArgs) error {
+	if err := Copies(c.Box); err != nil {
+		return err
+	}
 	if a.Minutes > 0 {
 		err := c.Box.Mutate(c.Session.Author(), func(old *config.Config) (*config.Config, error) {
 			return old, c.Box.BeginCommit(old, c.Session.Author(), minutes(a.Minutes))

@@ -135,6 +135,9 @@ func copyConfig(c *Call, a *copyArgs) error {
 	case to == flashImages:
 		return c.fetchImage(from, a.Force)
 	case strings.HasPrefix(to, pkcs12Class):
+		if err := Copies(c.Box); err != nil {
+			return err
+		}
 		return c.fetchPKCS12(from, to)
 	case a.Replace && to != RunningConfig:
 		return errors.New("only the running-config is merged or replaced")
@@ -144,6 +147,11 @@ func copyConfig(c *Call, a *copyArgs) error {
 		return errors.New("confirm is for the running-config: nothing else goes back by itself")
 	case from == to && from != consoleText:
 		return errors.New("source and destination are the same")
+	}
+	if to == RunningConfig || to == StartupConfig {
+		if err := Copies(c.Box); err != nil {
+			return err
+		}
 	}
 	text, err := c.read(from)
 	if err != nil || c.Result.Collect != nil {

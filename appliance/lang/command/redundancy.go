@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"viaduct/appliance/cli"
 	"viaduct/appliance/config"
+	"viaduct/appliance/lang/device"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
@@ -118,4 +120,39 @@ func switchable(r status.Redundancy) error {
 		}
 	}
 	return nil
+}
+
+// Copies says why nothing can be changed at the box that both boxes of a pair have alike: it copies all that from the active one, within seconds, and what
+// was entered here would be gone without a word. A box that is cut off from the active one can be changed.
+func Copies(box device.Box) error {
+	if box.Running().Redundancy == nil {
+		return nil
+	}
+	r := box.Redundancy()
+	if r.State != status.PairStandby && r.State != status.PairJoining || !r.Other.Linked || r.Other.Role != status.PairActive.String() {
+		return nil
+	}
+	at := fmt.Sprintf("at box %d", r.Other.Box)
+	for _, p := range r.Ports {
+		if len(p.Virtual) > 0 {
+			at, _, _ = strings.Cut(p.Virtual[0], "/")
+			at = "at " + at
+			break
+		}
+	}
+	return fmt.Errorf("this box is the standby of its pair, and copies what the active box has: enter it there, %s", at)
+}
+
+// ofBoth marks a command that changes what both boxes of a pair have alike.
+func ofBoth(l cli.Line) cli.Line {
+	a := l.Data.(Action)
+	run := a.Run
+	a.Run = func(c *Call, args any) error {
+		if err := Copies(c.Box); err != nil {
+			return err
+		}
+		return run(c, args)
+	}
+	l.Data = a
+	return l
 }
