@@ -47,6 +47,9 @@ func (b *box) Commit() status.Commit                      { return b.Book.Status
 func (b *box) LastChange() status.Changed                 { return b.Book.Last() }
 func (b *box) Confirm(by status.Author) error             { return b.Book.Confirm(by) }
 
+// Redundancy has the box stand alone until its pair is complete.
+func (b *box) Redundancy() status.Redundancy { return status.Redundancy{State: status.PairUnready} }
+
 func (b *box) Running() *config.Config   { return b.cfg }
 func (b *box) Env() check.Env            { return b.env }
 func (b *box) Serial() string            { return b.serial }
