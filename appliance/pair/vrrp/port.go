@@ -74,6 +74,9 @@ func (p *port) send(priority uint8) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.out == nil && p.state.Why == "" {
+		return nil // run has only begun
+	}
 	if p.out == nil {
 		p.state.Unsent++
 		return fmt.Errorf("send advertisement at %s: %w", p.Device, errNotOpen)
