@@ -301,6 +301,9 @@ func (p *pair) wait(what string, holds func() bool) {
 		case <-time.After(20 * time.Millisecond):
 		case <-p.ctx.Done():
 			for _, b := range p.boxes {
+				if b == nil {
+					continue
+				}
 				if text, err := b.Exec(context.WithoutCancel(p.ctx), "show redundancy"); err == nil {
 					p.t.Logf("box %d:\n%s", b.number, text)
 				}
