@@ -82,7 +82,7 @@ var floors = map[string]string{
 	"masking":     "",
 	"cdr":         "printable status",
 	"hep":         "config masking printable sipmsg siptransport status",
-	"records":     "cdr config explain flash health plural printable status",
+	"records":     "cdr config explain flash health pair plural printable status",
 	"starface":    "plural printable",
 	"store":       "flash pki plural status",
 	"printable":   "",

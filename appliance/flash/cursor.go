@@ -110,6 +110,14 @@ func (c *Cursor) Advance(to Position) {
 	}
 }
 
+// Skip has the reader go on at a position, whether it has begun or not.
+func (c *Cursor) Skip(to Position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.dirty = &to, true
+	c.erased++ // what is being read does not move it
+}
+
 // Limit passes over the oldest lines when more than so many octets are behind the position, and reports whether it did.
 func (c *Cursor) Limit(octets int64) (over bool, err error) {
 	c.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/flash"
 	"viaduct/appliance/health"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
 )
@@ -37,6 +38,7 @@ type Options struct {
 	Sane   func() error                                  // why the clock cannot be believed; then no file is too old
 	Client func() *http.Client                           // for one batch
 	Syslog func(facility string, attributes []slog.Attr) // sends one message; must not block
+	Pair   pair.Sender                                   // has the standby of a pair keep the records; nil: the box stands alone
 }
 
 // Archive takes the records of calls. It is safe for concurrent use.
@@ -47,6 +49,8 @@ type Archive struct {
 	changed  chan struct{} // one token: other settings
 	readers  []*Reader     // the poster's and those of others
 	poster   *poster
+	told     told
+	copies   copies
 	overdue  bool // files may be too old, and the clock cannot be believed; write's goroutine only
 
 	searches atomic.Int32 // that wait, and the one under way
@@ -69,8 +73,12 @@ func New(o Options) *Archive {
 	if o.Syslog == nil {
 		o.Syslog = func(string, []slog.Attr) {}
 	}
-	a := &Archive{o: o, queue: make(chan status.Record, queued), changed: make(chan struct{}, 1)}
+	if o.Pair == nil {
+		o.Pair = pair.Nobody{}
+	}
+	a := &Archive{o: o, told: told{to: o.Pair}, queue: make(chan status.Record, queued), changed: make(chan struct{}, 1)}
 	a.poster = newPoster(o, &a.settings, a.Follow(cursorFile))
+	a.poster.took = a.told.taken
 	return a
 }
 
@@ -192,6 +200,7 @@ func (a *Archive) put(r status.Record) {
 		a.o.Log.Error("call record not written", "call", r.ID, "err", err)
 		return
 	}
+	a.told.put(cdr.Key(r), line, a.posts())
 	a.mu.Lock()
 	a.held = append(a.held, line)
 	a.mu.Unlock()

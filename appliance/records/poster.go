@@ -50,6 +50,8 @@ type poster struct {
 	records  *Reader       // behind what has been sent
 	changed  chan struct{} // one token: other settings
 	gather   time.Duration
+	hold     atomic.Bool // nothing is sent now
+	took     func(batch) // is told of each batch that the server has taken
 
 	// Of the poster's goroutine.
 	log   *flash.Log
@@ -119,6 +121,9 @@ func (p *poster) step(ctx context.Context) time.Duration {
 	switch {
 	case s == nil:
 		return 0 // it is not known yet what is configured
+	case p.hold.Load():
+		p.well(off)
+		return 0
 	case s.Post.URL == "":
 		p.stop()
 		return 0
@@ -147,7 +152,7 @@ func (p *poster) step(ctx context.Context) time.Duration {
 	case ctx.Err() != nil:
 		return 0
 	case r.taken:
-		p.accept(next)
+		p.accept(b, next)
 		p.size = min(2*p.size, batchLines)
 		if all {
 			p.well(gathering)
@@ -193,7 +198,7 @@ func (p *poster) sift(ctx context.Context, s *settings, first batch) bool {
 			continue
 		}
 		if r := p.send(ctx, s, b); r.taken {
-			p.accept(next)
+			p.accept(b, next)
 			p.passOver(passed)
 			return true
 		} else if !r.refused && !r.broken {
@@ -216,7 +221,8 @@ func (p *poster) passOver(ids []string) {
 }
 
 // accept notes that the server has taken everything up to a position.
-func (p *poster) accept(to flash.Position) {
+func (p *poster) accept(b batch, to flash.Position) {
+	p.took(b)
 	p.records.Advance(to)
 	p.fails = 0
 	p.mu.Lock()

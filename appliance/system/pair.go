@@ -17,6 +17,7 @@ import (
 	"viaduct/appliance/pair/files"
 	"viaduct/appliance/pair/partner"
 	"viaduct/appliance/pair/role"
+	"viaduct/appliance/records"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
@@ -30,7 +31,8 @@ type pairing struct {
 	roles  sync.Mutex  // held while engines are brought in line with a role
 
 	shared  *files.Files
-	paired  chan struct{} // one token: there may be a pair now, or none any more
+	paired  chan struct{}                   // one token: there may be a pair now, or none any more
+	over    atomic.Pointer[map[string]bool] // calls of the other box that are over
 	partner *partner.Book
 	counted []string // serial numbers whose licenses are in force; the watcher's
 }
@@ -103,6 +105,8 @@ func (s *System) storedShared(keys, licenses bool) {
 
 // share keeps both boxes alike while there is a pair.
 func (s *System) share(ctx context.Context) error {
+	copy := time.NewTicker(time.Second)
+	defer copy.Stop()
 	for {
 		for s.Running().Pair() == nil {
 			select {
@@ -111,13 +115,17 @@ func (s *System) share(ctx context.Context) error {
 			case <-s.paired:
 			}
 		}
-		pair, end := context.WithCancel(ctx)
+		alike, end := context.WithCancel(ctx)
 		done := make(chan error, 1)
-		go func() { done <- s.shared.Run(pair) }()
+		go func() { done <- s.shared.Run(alike) }()
 		for s.Running().Pair() != nil && ctx.Err() == nil {
 			select {
 			case <-ctx.Done():
 			case <-s.paired:
+			case <-copy.C:
+				if !s.acts.Load() {
+					s.archive.Copy(s.duty.Kept(pair.Records))
+				}
 			}
 		}
 		end()
@@ -199,15 +207,37 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	effective := s.acting(s.net.Effective(cfg))
 	s.effective.Store(effective)
 	s.registrar.Restore(effective, s.duty.Kept(pair.Phones))
+	kept := s.duty.Kept(pair.Records)
+	s.noteRecorded(kept)
 	var restored int
 	var failed error
 	err := s.sip.TakeOver(effective, effective.Address, func() {
 		restored, failed = s.calls.Restore(slices.Values(s.duty.Kept(pair.Calls)), slices.Values(s.duty.Kept(pair.Media)))
 	})
 	s.log.Info("calls of the pair taken over", "calls", restored, "after", time.Since(began), "why", why)
+	s.applySenders(effective)
+	s.archive.TakeOver(kept)
+	s.archive.Pair(true, false)
 	s.applied.Store(&applied{cfg, time.Now()})
 	s.hasten()
 	return errors.Join(err, failed)
+}
+
+// noteRecorded notes which calls of the other box have ended.
+func (s *System) noteRecorded(kept []pair.Kept) {
+	ended := map[string]bool{}
+	for _, k := range kept {
+		if call, ok := records.Of(k); ok {
+			ended[call] = true
+		}
+	}
+	s.over.Store(&ended)
+}
+
+// recorded reports whether there is a record of a call of the other box.
+func (s *System) recorded(call string) bool {
+	ended := s.over.Load()
+	return ended != nil && (*ended)[call]
 }
 
 // HandOver gets the calls ready for the other box.

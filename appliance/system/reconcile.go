@@ -92,6 +92,7 @@ func (s *System) follow(cfg *config.Config) {
 	effective := s.acting(s.net.Effective(cfg))
 	s.effective.Store(effective)
 	s.applySenders(effective)
+	s.archive.Pair(cfg.Pair() != nil, !s.acts.Load())
 	s.applySNMP(effective)
 	s.page.Changed()
 	s.member.Apply(effective) // before the first call can want a license

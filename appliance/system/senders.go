@@ -29,7 +29,7 @@ import (
 // newArchive makes what keeps the records of calls.
 func (s *System) newArchive() *records.Archive {
 	return records.New(records.Options{
-		Dir: s.store.RecordsDir(), Log: s.log, Health: &s.health, Client: s.web,
+		Dir: s.store.RecordsDir(), Log: s.log, Health: &s.health, Client: s.web, Pair: s.duty.Sender(),
 		Sane: func() error { return s.clock.Sane() },
 		Syslog: func(facility string, attributes []slog.Attr) {
 			if s.o.Syslog != nil {

@@ -223,6 +223,8 @@ func Open(o Options) (*System, error) {
 		snapshots: snapshots{changed: make(chan struct{}, 1), now: make(chan struct{}, 1)}, reloads: reloads{reload: make(chan struct{}, 1)},
 		updates: updates{lit: make(chan struct{}, 1)}, certificates: certificates{rekeyed: make(chan struct{}, 1)},
 	}
+	s.duty = s.newDuty()
+	s.shared, s.paired = s.newShared(), make(chan struct{}, 1)
 	s.partner = partner.Open(filepath.Join(s.pairDir(), "other"), o.Log)
 	s.unknown, s.ends = s.newIssuers(), s.newExpiry()
 	s.firmware = firmware.New(firmware.Options{Log: o.Log, Socket: o.Installer, Web: s.web, Changed: s.relight})
@@ -238,8 +240,6 @@ func Open(o Options) (*System, error) {
 		s.health.Set(health.DataDamaged, health.Args{"why": o.Alarm})
 	}
 	s.lostKey()
-	s.duty = s.newDuty()
-	s.shared, s.paired = s.newShared(), make(chan struct{}, 1)
 	s.running.Store(s.newStartup().Choose())
 	s.followDuty(s.Running())
 	s.acts.Store(s.duty.Acts())
@@ -301,7 +301,7 @@ func Open(o Options) (*System, error) {
 	s.presence, s.survival = s.newPresence(), s.newSurvivals()
 	s.calls = call.New(call.Options{
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
-		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog, Pair: s.duty.Sender(),
+		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog, Pair: s.duty.Sender(), Recorded: s.recorded,
 	})
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()

@@ -39,7 +39,7 @@ func (d *Duty) Apply(cfg *config.Config) {
 		acts = acted
 		d.keep.acts(acts)
 	case next.place == paired:
-		acts = before.told && acted
+		acts = before.told && acted && d.o.Facts().Calls > 0 // a box without calls may be a new one beside one that has some
 	}
 	d.acts.Store(acts)
 	if next.place == paired {

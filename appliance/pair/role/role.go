@@ -1,7 +1,7 @@
 // Package role makes the configuration that a box of a pair goes by: the one that both boxes share, with the box's own addresses, and on a standby
 // without all that only one of the two may do.
 //
-// It owns what a standby leaves off, and why. It does not own who is active (package duty) or what engines make of a configuration. It has no goroutines.
+// It owns what a standby leaves off, and why. It does not own call records, which wait on a standby (package records), who is active (package duty) or what engines make of a configuration. It has no goroutines.
 package role
 
 import (
@@ -32,11 +32,6 @@ var leftOff = []struct {
 		c.Presence = copies(c.Presence, func(p *config.PresenceService) { p.Enabled = false })
 	}},
 	{"certificates that renew themselves", "the authority asks at the pair's addresses, and the standby gets what the active box obtains", func(c *config.Config) { c.ACME = nil }},
-	{"call records to servers", "the active box sends each record once", func(c *config.Config) {
-		records := c.Records()
-		records.Post, records.Syslog = config.RecordPost{}, config.RecordSyslog{}
-		c.CallRecords = &records
-	}},
 	{"copies of SIP messages", "there are none", func(c *config.Config) { c.HEP = nil }},
 	{"the hub of a fleet, with its leases", "the pair is one member: the hub knows it by one key", func(c *config.Config) {
 		if c.Fleet != nil {

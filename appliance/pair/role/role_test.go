@@ -30,7 +30,6 @@ func shared() *config.Config {
 	c.ACME = []*config.ACMEProfile{{Name: "LE"}}
 	c.HEP = &config.HEP{}
 	c.Fleet = &config.Fleet{Enabled: true}
-	c.CallRecords = &config.CallRecords{Days: 9, Post: config.RecordPost{URL: "https://records.example"}, Syslog: config.RecordSyslog{Facility: "local0"}}
 	c.Redundancy = &config.Redundancy{Router: 51, Boxes: []*config.PairBox{{Number: 1, Key: strings.Repeat("a", 64)}, {Number: 2, Key: strings.Repeat("b", 64)}},
 		Interfaces: []*config.PairInterface{at("LAN", "192.168.1.2/24", "192.168.1.3/24", false), at("DIRECT", "10.99.0.1/30", "10.99.0.2/30", true)}}
 	c.Redundancy.SetDefaults()
@@ -84,15 +83,11 @@ func TestAddressesByRole(t *testing.T) {
 func TestWhatAStandbyLeavesOff(t *testing.T) {
 	c := shared()
 	active, standby := Box{c.Pair(), 1, true}.Of(c), Box{c.Pair(), 1, false}.Of(c)
-	if !active.Gateways[0].Enabled || !active.Provisioning[0].Enabled || !active.Presence[0].Enabled || len(active.ACME) != 1 || active.HEP == nil || !active.Fleet.Enabled || active.CallRecords.Post.URL == "" {
+	if !active.Gateways[0].Enabled || !active.Provisioning[0].Enabled || !active.Presence[0].Enabled || len(active.ACME) != 1 || active.HEP == nil || !active.Fleet.Enabled {
 		t.Error("the active box leaves something off")
 	}
-	if standby.Gateways[0].Enabled || standby.Provisioning[0].Enabled || standby.Presence[0].Enabled || len(standby.ACME) > 0 || standby.HEP != nil || standby.Fleet.Enabled ||
-		standby.CallRecords.Post.URL != "" || standby.CallRecords.Syslog.Facility != "" {
+	if standby.Gateways[0].Enabled || standby.Provisioning[0].Enabled || standby.Presence[0].Enabled || len(standby.ACME) > 0 || standby.HEP != nil || standby.Fleet.Enabled {
 		t.Errorf("the standby has something on: %+v", standby)
-	}
-	if standby.CallRecords.Days != 9 {
-		t.Error("the standby keeps records for another time")
 	}
 	for _, x := range leftOff {
 		if x.what == "" || x.why == "" {
