@@ -30,6 +30,7 @@ type pairing struct {
 	placed atomic.Bool // the addresses are to be looked at again
 	roles  sync.Mutex  // held while engines are brought in line with a role
 
+	joined  bool // the last configuration was one of a pair; the reconciler's
 	shared  *files.Files
 	paired  chan struct{}                   // one token: there may be a pair now, or none any more
 	over    atomic.Pointer[map[string]bool] // calls of the other box that are over
@@ -166,8 +167,13 @@ func (s *System) followDuty(cfg *config.Config) {
 	case s.paired <- struct{}{}:
 	default:
 	}
-	if cfg.Pair() == nil && s.duty.Acts() {
+	was := s.joined
+	s.joined = cfg.Pair() != nil
+	switch acts := s.duty.Acts(); {
+	case !s.joined && acts:
 		s.acts.Store(true)
+	case s.joined && !was && !acts:
+		inPair{s}.Drop("it is one of a pair from now on")
 	}
 }
 
@@ -209,12 +215,15 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	s.registrar.Restore(effective, s.duty.Kept(pair.Phones))
 	kept := s.duty.Kept(pair.Records)
 	s.noteRecorded(kept)
+	held, rescued := s.duty.Kept(pair.Held), s.duty.Kept(pair.Rescued)
 	var restored int
 	var failed error
 	err := s.sip.TakeOver(effective, effective.Address, func() {
 		restored, failed = s.calls.Restore(slices.Values(s.duty.Kept(pair.Calls)), slices.Values(s.duty.Kept(pair.Media)))
 	})
 	s.log.Info("calls of the pair taken over", "calls", restored, "after", time.Since(began), "why", why)
+	s.calls.RestoreHeld(slices.Values(held))
+	s.calls.RestoreRescued(slices.Values(rescued))
 	s.applySenders(effective)
 	s.archive.TakeOver(kept)
 	s.archive.Pair(true, false)
@@ -253,7 +262,9 @@ func (s inPair) HandOver(ctx context.Context) error {
 func (s inPair) Drop(why string) {
 	s.roles.Lock()
 	defer s.roles.Unlock()
-	s.acts.Store(false)
+	if !s.acts.Swap(false) {
+		return
+	}
 	s.calls.Drop()
 	s.sip.DropAll()
 	s.registrar.Drop()
