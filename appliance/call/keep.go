@@ -83,6 +83,9 @@ func (s *side) value() callkeep.Side {
 		Leg: legState(s.leg), Interface: callkeep.Interface(s.iface.ID()), Negotiation: s.Snapshot(), Ports: s.ports, Addr: s.addr, Refers: s.refers, Informs: s.informs,
 		Referrals: s.referrals, Identity: s.line.identity, Began: s.line.began, Renegotiated: s.renegotiated,
 	}
+	if l := s.Local(); v.Leg != nil && l != nil && v.Leg.Said == string(l.Marshal()) {
+		v.Leg.Said = "" // as mostly: see restoreLegs
+	}
 	if s.hop != nil {
 		v.Hop = &callkeep.Hop{Media: s.hop.session.State(), Inner: s.hop.inner, Outer: s.hop.outer}
 	}

@@ -42,7 +42,7 @@ func (m *Manager) Restore(calls, media iter.Seq[pair.Kept]) (n int, errs error) 
 	}
 	present := m.list("")
 	var list []restored
-	for k := range calls {
+	for _, k := range callkeep.ReadAll(calls) {
 		r, err := m.restore(k, marks[k.ID])
 		if err != nil {
 			r.err = err
@@ -80,11 +80,11 @@ func (m *Manager) Restore(calls, media iter.Seq[pair.Kept]) (n int, errs error) 
 }
 
 // restore makes the call that the other box had, and does not start it.
-func (m *Manager) restore(k, marks pair.Kept) (r restored, err error) {
-	v, err := callkeep.Unmarshal(k.Value)
+func (m *Manager) restore(k callkeep.Read, marks pair.Kept) (r restored, err error) {
+	v := k.Call
 	switch {
-	case err != nil:
-		return r, err
+	case k.Err != nil:
+		return r, k.Err
 	case v.ID != k.ID || len(m.list(v.ID)) > 0:
 		return r, errors.New("there is another call of this name")
 	}
@@ -126,6 +126,9 @@ func (c *call) restoreLegs(v *callkeep.Call, since time.Duration) (err error) {
 	for n, s := range []*side{&c.a, &c.b} {
 		var failed error
 		if leg := v.Sides[n].Leg; leg != nil {
+			if l := s.Local(); l != nil && leg.Said == "" {
+				leg.Said = string(l.Marshal())
+			}
 			s.leg, failed = c.m.SIP.Restore(*leg, since, c)
 		}
 		if failed == nil && s.iface == nil {

@@ -155,7 +155,11 @@ func (s *mediaSession) State() (state media.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n, x := range s.sides {
-		state.Sides[n].Port = x.ports.RTP.Port()
+		side := &state.Sides[n]
+		side.Port, side.Ports, side.SSRC = x.ports.RTP.Port(), media.PortOptions{Addr: x.ports.RTP.Addr(), First: 16384, Last: 32767, TOS: 0xb8}, 0x5eadbeef
+		if len(x.sets) > 0 {
+			side.Params = &x.sets[len(x.sets)-1]
+		}
 	}
 	return state
 }

@@ -88,6 +88,19 @@ var elsewhere = map[string]string{
 
 func play(t *testing.T, w *world, s *scenario) {
 	defer w.stop()
+	for _, st := range w.begin(s) {
+		w.goThrough(st)
+		if w.dies && w.calls.Count() > 0 && !w.awaited() && call.Settled(w.calls) {
+			w.takeOver()
+			w.settle(st)
+		}
+	}
+	w.end(step{where: s.name, words: []string{"end"}})
+}
+
+// begin starts the box of a scenario, and returns the steps that follow.
+func (w *world) begin(s *scenario) []step {
+	w.t.Helper()
 	first := step{where: s.name, words: []string{"begin"}}
 	steps := s.steps
 	for len(steps) > 0 && steps[0].describes() {
@@ -100,16 +113,15 @@ func play(t *testing.T, w *world, s *scenario) {
 	time.Sleep(10 * time.Second) // registrations and the first OPTIONS
 	w.settle(first)
 	w.last = time.Now()
-	for _, st := range steps {
-		w.step(st)
-		w.settle(st)
-		if w.dies && w.calls.Count() > 0 && !w.awaited() && call.Settled(w.calls) {
-			w.takeOver()
-			w.settle(st)
-		}
-		w.last = time.Now()
-	}
-	w.end(step{where: s.name, words: []string{"end"}})
+	return steps
+}
+
+// goThrough is one step, and what the box does then.
+func (w *world) goThrough(s step) {
+	w.t.Helper()
+	w.step(s)
+	w.settle(s)
+	w.last = time.Now()
 }
 
 // describes reports whether a step says what the world is like. At the top of a file it is so before the box starts.

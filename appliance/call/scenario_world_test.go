@@ -38,7 +38,7 @@ import (
 
 // world is the box of one scenario, with everything around it.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	start time.Time
 	vars  variables
 	sdps  map[string][]string
@@ -47,6 +47,7 @@ type world struct {
 	net      *memory
 	names    *table
 	relay    *relay
+	media    call.Media // it, or a real one
 	licenses *license.Manager
 	stack    *sipgw.Stack
 	calls    *call.Manager
@@ -131,7 +132,7 @@ var certificateOfTeams = sync.OnceValue(func() *x509.Certificate {
 })
 
 // newWorld starts a box that knows no configuration yet.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, start: time.Now(), vars: variables{}, sdps: map[string][]string{}, licenses: license.New(), relay: &relay{},
 		names: &table{names: map[string][]netip.Addr{}, srv: map[string][]*net.SRV{}}, peers: map[string]*peer{}, dialogs: map[string]*dialog{},
 		manual: map[string]bool{}, sentOn: map[string]*link{}, acks: map[string]bool{}, ports: 40000}
@@ -158,6 +159,7 @@ func newWorld(t *testing.T) *world {
 	w.drains = drain.New(drain.Options{Log: log, Health: tracker, Config: w.config, Count: func() int { return w.calls.Count() },
 		Calls: func() []status.Call { return w.calls.Calls() }, Clear: func(id string) { w.calls.Clear(id) }})
 	w.phones = newRegistrations(w, tracker)
+	w.media = w.relay
 	w.quiet = log
 	w.boot()
 	ctx, end := context.WithCancel(context.Background())
@@ -189,7 +191,7 @@ func (w *world) boot() {
 		}})
 	w.phones.Attach(w.stack)
 	sipevent.New(w.stack, sipevent.Options{Log: log})
-	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.relay, Licenses: w.licenses, Resolved: w.names.Cached,
+	w.calls = call.New(call.Options{Log: log, SIP: w.stack, Peers: sipua.New(w.stack, log), Service: w.drains, Media: w.media, Licenses: w.licenses, Resolved: w.names.Cached,
 		Config: w.config, Presence: &w.presence, Phones: w.phones, Survival: w.phones, Line: w.phones.of(w.box), Pair: &w.kept, Recorded: w.recorded, Record: func(r status.Record) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -61,7 +61,7 @@ func Answer(offer *Session, l Local) (*Session, *Choice, error) {
 		return nil, nil, notAcceptable(WarnFormat, "no codec of the offer (%s) is usable here", names(theirs.Codecs))
 	}
 	s := l.session(p, codec)
-	s.streams, s.chosen = offer.streams, offer.chosen
+	s.Streams, s.Chosen = offer.Streams, offer.Chosen
 	a := &s.Audio
 	a.Secure, a.Feedback = theirs.Secure, theirs.Feedback
 	a.Mux = theirs.Mux && p.RTCPMultiplexing // only when offered: RFC 8035 section 3

@@ -14,11 +14,11 @@ func (s *Session) Marshal() []byte {
 		b = fmt.Appendf(b, "c=%s\r\n", address(s.Addr))
 	}
 	b = append(b, "t=0 0\r\n"...)
-	if len(s.streams) == 0 {
+	if len(s.Streams) == 0 {
 		return s.Audio.append(b, s.Addr)
 	}
-	for i, r := range s.streams {
-		if i == s.chosen {
+	for i, r := range s.Streams {
+		if i == s.Chosen {
 			b = s.Audio.append(b, s.Addr)
 		} else {
 			b = r.append(b)
@@ -37,9 +37,9 @@ func address(a netip.Addr) string {
 	return "IN IP6 " + a.String()
 }
 
-func (r stream) append(b []byte) []byte {
-	b = fmt.Appendf(b, "m=%s 0 %s", r.media, r.proto)
-	for _, f := range r.formats {
+func (r Stream) append(b []byte) []byte {
+	b = fmt.Appendf(b, "m=%s 0 %s", r.Media, r.Proto)
+	for _, f := range r.Formats {
 		b = append(append(b, ' '), f...)
 	}
 	return append(b, "\r\n"...)

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// stream is one m-line of a peer. One that we do not take goes into the answer with port 0 (RFC 3264 section 6).
-type stream struct {
-	media, proto string
-	formats      []string
-	audio        *Audio // nil: it is no audio stream over RTP, or one that cannot be read
+// Stream is one m-line of a peer. One that we do not take goes into the answer with port 0 (RFC 3264 section 6).
+type Stream struct {
+	Media   string
+	Proto   string
+	Formats []string
+	audio   *Audio // nil: it is no audio stream over RTP, or one that cannot be read
 }
 
 // Limits on what a peer may write. A description of Teams has about 40 lines and 12 payload types.
@@ -51,21 +52,21 @@ func Parse(body []byte) (*Session, error) {
 // is no other.
 func (s *Session) readStreams(d *description) error {
 	err, chosen := notAcceptable(WarnMedia, "no audio stream over RTP is described"), -1
-	s.streams = make([]stream, 0, len(d.streams))
+	s.Streams = make([]Stream, 0, len(d.streams))
 	for i, m := range d.streams {
 		if m.isAudio() {
 			a, bad := s.readAudio(m, d.session)
 			switch {
 			case bad == nil:
 				m.audio = a
-				if chosen < 0 || s.streams[chosen].audio.Port == 0 && a.Port != 0 {
+				if chosen < 0 || s.Streams[chosen].audio.Port == 0 && a.Port != 0 {
 					chosen = i
 				}
 			case m.port != 0 && chosen < 0:
 				err = bad
 			}
 		}
-		s.streams = append(s.streams, m.stream)
+		s.Streams = append(s.Streams, m.Stream)
 	}
 	if chosen < 0 {
 		return err
@@ -74,11 +75,11 @@ func (s *Session) readStreams(d *description) error {
 	return nil
 }
 
-func (s *Session) choose(i int) { s.chosen, s.Audio = i, *s.streams[i].audio }
+func (s *Session) choose(i int) { s.Chosen, s.Audio = i, *s.Streams[i].audio }
 
 // section is a run of lines: the session's, or one stream's.
 type section struct {
-	stream
+	Stream
 	port  int
 	lines []line
 }
@@ -152,7 +153,7 @@ func readMedia(value string) (section, error) {
 	if len(formats) > maxFormats {
 		return section{}, malformed("session description: too many formats")
 	}
-	return section{stream: stream{media: f[0], proto: f[2], formats: slices.Clone(formats)}, port: int(port)}, nil
+	return section{Stream: Stream{Media: f[0], Proto: f[2], Formats: slices.Clone(formats)}, port: int(port)}, nil
 }
 
 func printable(word string) bool {
@@ -165,9 +166,9 @@ func printable(word string) bool {
 }
 
 func (s section) isAudio() bool {
-	switch strings.ToUpper(s.proto) {
+	switch strings.ToUpper(s.Proto) {
 	case "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF":
-		return strings.EqualFold(s.media, "audio")
+		return strings.EqualFold(s.Media, "audio")
 	}
 	return false
 }
@@ -235,7 +236,7 @@ func connection(value string) (netip.Addr, error) {
 
 func (s *Session) readAudio(m, session section) (*Audio, error) {
 	a := &Audio{}
-	proto := strings.ToUpper(m.proto)
+	proto := strings.ToUpper(m.Proto)
 	a.Port = uint16(m.port)
 	a.Secure, a.Feedback = strings.HasPrefix(proto, "RTP/S"), strings.HasSuffix(proto, "F")
 	c, given := m.last('c')
@@ -328,7 +329,7 @@ func of(list []formatted, format string) (text string, ok bool) {
 }
 
 func (a *Audio) readCodecs(m section) {
-	n := len(m.formats)
+	n := len(m.Formats)
 	maps, fmtps := make([]formatted, 0, n), make([]formatted, 0, n)
 	for name, value := range m.attributes {
 		if pt, rest, ok := strings.Cut(value, " "); ok {
@@ -341,7 +342,7 @@ func (a *Audio) readCodecs(m section) {
 		}
 	}
 	a.Numbers, a.Codecs = make([]uint8, 0, n), make([]Codec, 0, n)
-	for _, format := range m.formats {
+	for _, format := range m.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
 		if err != nil || slices.Contains(a.Numbers, uint8(pt)) {
 			continue

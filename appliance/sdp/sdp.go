@@ -74,6 +74,9 @@ type Audio struct {
 
 // Session is a description with its one audio stream: the first that is not refused, or the one that Suit has chosen. Other streams
 // are kept as far as an answer must refuse them in order.
+//
+// It can be written out as JSON, and read back, for another box. SDP would not do: a Session is what the box has made of a peer's text, with
+// streams chosen and addresses judged. Only Suit cannot choose any more then.
 type Session struct {
 	OriginUser         string
 	SessionID, Version uint64
@@ -81,8 +84,8 @@ type Session struct {
 	Addr               netip.Addr // session level c=; may be invalid when every stream has its own
 	Audio              Audio
 
-	streams []stream // all of a peer's, in their order; none: of ours there is the audio stream only
-	chosen  int      // which of them Audio is
+	Streams []Stream `json:"Streams,omitempty"` // all of a peer's, in their order; none: of ours there is the audio stream only
+	Chosen  int      `json:"Chosen,omitempty"`  // which of them Audio is
 }
 
 // Local is our side of a description.

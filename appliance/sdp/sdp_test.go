@@ -471,7 +471,7 @@ func TestLongDescriptionsAreReadSectionBySection(t *testing.T) {
 			a.Codecs[1] != (Codec{PT: 101, Name: TelephoneEvent, Rate: 8000, Channels: 1, Fmtp: "0-16"}) {
 			t.Errorf("%d lines more: %+v", n, a)
 		}
-		if first, last := s.streams[0].audio, s.streams[2].audio; first.Ptime != 40 || last.Direction != Inactive {
+		if first, last := s.Streams[0].audio, s.Streams[2].audio; first.Ptime != 40 || last.Direction != Inactive {
 			t.Errorf("%d lines more: %+v, %+v", n, first, last)
 		}
 	}

@@ -8,8 +8,8 @@ import "viaduct/appliance/config"
 // Answer will say what is wrong with it.
 func (s *Session) Suit(p *config.VoIPProfile, check func(*Audio) error) error {
 	var refusal error
-	for i := range s.streams {
-		a := s.streams[i].audio
+	for i := range s.Streams {
+		a := s.Streams[i].audio
 		if a == nil || a.Port == 0 || !suits(a, profile(p)) {
 			continue
 		}

@@ -1,0 +1,144 @@
+package call_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/call"
+	"viaduct/appliance/callkeep"
+	"viaduct/appliance/media"
+	"viaduct/appliance/pair"
+)
+
+const typicalCall = "testdata/typical-call.json"
+
+// A call from Teams to the PBX, with the route set and the offer that Teams sends, is small enough to be told for each of 300 calls a second. Its
+// value is what the benchmarks below go by (-update).
+func TestATypicalCallIsSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		s, err := readScenario("testdata/scenarios/pair-dies.sip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range w.begin(s) {
+			if st.words[0] == "licenses" {
+				break // it is established
+			}
+			w.goThrough(st)
+		}
+		time.Sleep(10 * time.Second) // marks of its media
+		calls, marks := w.kept.all(pair.Calls), w.kept.all(pair.Media)
+		if len(calls) != 1 || len(marks) != 1 || len(calls[0].Value) > 4096 || len(marks[0].Value) > 512 {
+			t.Fatalf("kept are %d calls, marks of %d", len(calls), len(marks))
+		}
+		v, err := callkeep.Unmarshal(calls[0].Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.MarshalIndent(v, "", " ")
+		if err == nil && *update {
+			err = os.WriteFile(typicalCall, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("a call has %d octets, its marks %d", len(calls[0].Value), len(marks[0].Value))
+	})
+}
+
+// typical reads such a call, the n-th of many: with names and ports of its own.
+func typical(t testing.TB, n int) *callkeep.Call {
+	text, err := os.ReadFile(typicalCall)
+	c := &callkeep.Call{}
+	if err == nil {
+		err = json.Unmarshal(text, c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ID, c.Record.Record.ID = fmt.Sprintf("%08x", n), fmt.Sprintf("%08x", n)
+	for side := range c.Sides {
+		s := &c.Sides[side]
+		s.Leg.Dialog.CallID = fmt.Sprintf("call-%d-%d", n, side)
+		port := uint16(16384 + 4*n + 2*side)
+		s.Ports.RTP, s.Ports.RTCP = netip.AddrPortFrom(s.Ports.RTP.Addr(), port), netip.AddrPortFrom(s.Ports.RTP.Addr(), port+1)
+		c.Media.Sides[side].Port = port
+	}
+	return c
+}
+
+// BenchmarkPut is what it costs to write a call out.
+func BenchmarkPut(b *testing.B) {
+	c := typical(b, 0)
+	octets := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		v, err := callkeep.Marshal(c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		octets = len(v)
+	}
+	b.ReportMetric(float64(octets), "octets")
+}
+
+// realMedia is a relay with sockets.
+type realMedia struct{ *media.Relay }
+
+func (r realMedia) NewSession() call.MediaSession { return r.Relay.NewSession() }
+func (r realMedia) Restore(s media.State, m media.Marks, since time.Duration) (call.MediaSession, error) {
+	return r.Relay.Restore(s, m, since)
+}
+
+// BenchmarkTakeOver is 100 calls that go on in another box, with their legs and the sockets of their media.
+func BenchmarkTakeOver(b *testing.B) {
+	const calls = 100
+	var kept []pair.Kept
+	for n := range calls {
+		v, err := callkeep.Marshal(typical(b, n))
+		if err != nil {
+			b.Fatal(err)
+		}
+		kept = append(kept, pair.Kept{ID: fmt.Sprintf("%08x", n), Value: v})
+	}
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b)
+		w.paired = true
+		relay := media.New(media.Options{Quarantine: 1})
+		ctx, end := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { relay.Run(ctx) })
+		w.media = realMedia{relay}
+		w.halt()
+		w.boot()
+		if err := w.configure(); err != nil {
+			b.Fatal(err)
+		}
+		for n := range kept {
+			kept[n].At = time.Now()
+		}
+		b.StartTimer()
+		n, err := w.calls.Restore(slices.Values(kept), slices.Values([]pair.Kept(nil)))
+		b.StopTimer()
+		if n != calls || err != nil {
+			b.Fatalf("%d calls, %v", n, errors.Join(err))
+		}
+		w.calls.Drop()
+		w.stop()
+		end()
+		running.Wait()
+		b.StartTimer()
+	}
+}
