@@ -25,12 +25,12 @@ func (c *call) next(f refusal.Failure) {
 
 // invite sends the INVITE of one attempt.
 func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
-	c.b.iface, c.b.profile = i, c.profile(i)
-	c.b.forget()
+	c.b.Interface, c.b.Profile = i, c.profile(i)
+	c.b.Forget()
 	if err := c.openCallee(); err != nil {
 		return err
 	}
-	local, err := c.b.Draft(c.b.terms())
+	local, err := c.b.Draft(c.b.Terms())
 	if err != nil {
 		return err
 	}
@@ -48,20 +48,20 @@ func (c *call) invite(i *config.SIPInterface, a *route.Attempt) error {
 	c.record.CallingMapped, c.record.CalledMapped = a.Call.CallingE164, id.RequestURI.User
 	c.log.Info("calling", "if", i.ID(), "to", id.RequestURI.String(), "from", id.From.URI)
 	where := c.origin.location.ToldTo(i)
-	c.b.leg = c.m.SIP.Invite(c, sipgw.Invite{
+	c.b.Leg = c.m.SIP.Invite(c, sipgw.Invite{
 		Interface: i.ID(), RequestURI: id.RequestURI.String(), From: id.From, To: sipmsg.NameAddr{URI: id.To.String()},
 		ContactUser: id.ContactUser, Headers: append(c.headers(i, id), where.Headers...), Hops: c.origin.hops + 1,
 		Body: offer, Parts: where.Parts, Identity: id.Account, Targets: c.phones.now, Urgent: c.urgent,
 	})
-	c.b.line.identity = c.phones.identity
-	c.record.Sent(c.b.leg.Info())
-	if c.carry(media.B, c.whom.Identity); c.a.iface.Teams() {
+	c.b.Line.Identity = c.phones.identity
+	c.record.Sent(c.b.Leg.Info())
+	if c.carry(media.B, c.whom.Identity); c.a.Interface.Teams() {
 		c.carry(media.A, id.Account)
 	}
 	if c.urgent {
-		c.rescue(id.Account, party.International(switchOf(c.cfg, c.a.iface), c.props.CallingE164))
+		c.rescue(id.Account, party.International(switchOf(c.cfg, c.a.Interface), c.props.CallingE164))
 	}
-	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.leg.Info().CallID)
+	c.log.Debug("leg", "if", i.ID(), "call_id", c.b.Leg.Info().CallID)
 	c.limitSilence(&c.hunting, &c.b, c.next)
 	c.limitRinging(&c.hunting, &c.b, c.next)
 	return nil
@@ -81,26 +81,26 @@ func (c *call) headers(i *config.SIPInterface, id party.Identity) []sipmsg.Heade
 // example to a PBX behind the hubs of Teams in a hunt group. It then gets a new session: no peer has been told the ports of the old
 // one. If the caller has, because a phone has rung before it forwarded the call, they stay.
 func (c *call) openCallee() error {
-	if c.b.opened() && c.b.ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.iface.ID()) {
+	if c.b.Opened() && c.b.Ports.RTP.Addr() != c.m.SIP.LocalAddr(c.b.Interface.ID()) {
 		if c.a.Local() != nil {
-			return c.movePorts(&c.b)
+			return c.b.MovePorts(c.env(), c.hearHop)
 		}
 		c.media.Close()
 		c.newMedia()
-		c.a.ports, c.b.ports = media.Ports{}, media.Ports{}
+		c.a.Ports, c.b.Ports = media.Ports{}, media.Ports{}
 	}
-	if err := c.open(&c.a); err != nil { // a new session, or ports ran out for the attempt before
+	if err := c.a.Open(c.env()); err != nil { // a new session, or ports ran out for the attempt before
 		return err
 	}
-	return c.open(&c.b)
+	return c.b.Open(c.env())
 }
 
 // callerCodecs are the codecs of the caller's offer. For a caller without an offer they are those that we would offer.
 func (c *call) callerCodecs() ([]sdp.Codec, error) {
 	if c.a.Remote() != nil {
-		return tonal(&c.a), nil
+		return c.a.Tonal(), nil
 	}
-	return c.a.Codecs(c.a.terms())
+	return c.a.Codecs(c.a.Terms())
 }
 
 // progress handles a provisional response.
@@ -129,7 +129,7 @@ func (c *call) progress(e sipgw.Progress) {
 	case e.Code == 180:
 		c.ring()
 	case (e.Code < 183 || c.b.Choice() == nil) && c.state == callstate.Alerted:
-		c.a.leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
+		c.a.Leg.Provisional(e.Code, "", nil) // on its way elsewhere, queued, or getting on: nothing rings yet, and no voice can come
 	}
 }
 
@@ -142,12 +142,12 @@ func (c *call) ring() {
 		return
 	}
 	c.become(callstate.Ringing)
-	c.a.leg.Provisional(180, "Ringing", nil)
+	c.a.Leg.Provisional(180, "Ringing", nil)
 }
 
 // earlyMedia connects the caller to the callee before the answer, once voice has arrived.
 func (c *call) earlyMedia() {
-	if c.state != callstate.Alerted && c.state != callstate.Ringing || !c.b.voice || c.b.Choice() == nil || c.a.Remote() == nil {
+	if c.state != callstate.Alerted && c.state != callstate.Ringing || !c.b.Voice || c.b.Choice() == nil || c.a.Remote() == nil {
 		return
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -156,13 +156,13 @@ func (c *call) earlyMedia() {
 		return
 	}
 	stop(c.early)
-	if c.a.iface.EarlyConnect {
+	if c.a.Interface.EarlyConnect {
 		c.become(callstate.Announced)
-		c.a.leg.Answer(body)
+		c.a.Leg.Answer(body)
 		return
 	}
 	c.become(callstate.EarlyMedia)
-	c.a.leg.Provisional(183, "Session Progress", body)
+	c.a.Leg.Provisional(183, "Session Progress", body)
 }
 
 // connect joins the two sides when the callee has answered.
@@ -172,15 +172,15 @@ func (c *call) connect(e sipgw.Answered) {
 	fail := func(err error) {
 		c.log.Warn("call not connected", "err", err)
 		c.record.Attempt(status.Unusable, err.Error())
-		c.b.leg.Bye(refusal.Header(refusal.Q850(88))...)
-		c.b.leg = nil
+		c.b.Leg.Bye(refusal.Header(refusal.Q850(88))...)
+		c.b.Leg = nil
 		c.refuse(refusal.Unusable(err))
 	}
 	if _, err := c.answered(&c.b, e.ContentType, e.Body); err != nil || c.b.Choice() == nil {
 		fail(&sdp.Error{Code: 488, Text: "the answer holds no usable description"})
 		return
 	}
-	c.b.noteAllow(e.Headers)
+	c.b.NoteAllow(e.Headers)
 	if err := c.answerCaller(); err != nil {
 		fail(err)
 		return
@@ -211,9 +211,9 @@ func (c *call) answerCaller() error {
 	c.origin.invite = nil
 	c.record.Connected = time.Now()
 	c.record.Talk()
-	c.record.Answers(c.b.leg.Info())
-	c.a.leg.Answer(body)
-	c.log.Info("connected", "if", c.b.iface.ID())
+	c.record.Answers(c.b.Leg.Info())
+	c.a.Leg.Answer(body)
+	c.log.Info("connected", "if", c.b.Interface.ID())
 	c.releaseChannel()
 	c.alignSides(&c.a)
 	if c.a.Choice() != nil && c.b.Choice() != nil && sdp.Joinable(c.a.Choice().Codec, c.b.Choice().Codec) {
@@ -228,6 +228,6 @@ func (c *call) answerCaller() error {
 // attemptFailed handles a final refusal of the callee.
 func (c *call) attemptFailed(e sipgw.Failed) {
 	f := c.follow(&c.hunting, &c.b, e, c.rejection(&c.b, c.state != callstate.Routing, e))
-	c.b.leg = nil
+	c.b.Leg = nil
 	c.next(f)
 }

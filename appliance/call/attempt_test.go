@@ -53,20 +53,20 @@ func (s scarceSession) Open(side media.Side, o media.PortOptions) (media.Ports, 
 func TestTheCallerHasPortsInANewSession(t *testing.T) {
 	relay := &scarce{}
 	m := New(Options{SIP: twoAddresses{}, Media: relay})
-	c := &call{m: m, log: slog.New(slog.DiscardHandler), cfg: config.New(), a: side{which: media.A}, b: side{which: media.B}}
-	c.a.iface = &config.SIPInterface{Name: "pbx"}
+	c := &call{m: m, log: slog.New(slog.DiscardHandler), cfg: config.New(), a: side{Which: media.A}, b: side{Which: media.B}}
+	c.a.Interface = &config.SIPInterface{Name: "pbx"}
 	c.newMedia()
 	try := func(iface string) error {
-		c.b.iface = &config.SIPInterface{Name: iface}
-		c.b.forget()
+		c.b.Interface = &config.SIPInterface{Name: iface}
+		c.b.Forget()
 		return c.openCallee()
 	}
 	if err := try("teams"); err != nil {
 		t.Fatal(err)
 	}
 	relay.refuse = 1
-	if err := try("pbx"); err == nil || c.a.opened() || c.b.opened() {
-		t.Fatalf("%v, ports %v %v of a session that is gone", err, c.a.ports, c.b.ports)
+	if err := try("pbx"); err == nil || c.a.Opened() || c.b.Opened() {
+		t.Fatalf("%v, ports %v %v of a session that is gone", err, c.a.Ports, c.b.Ports)
 	}
 	if err := try("pbx"); err != nil || !relay.opened[media.A] || !relay.opened[media.B] {
 		t.Errorf("%v, open: %v", err, relay.opened)

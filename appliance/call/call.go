@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/callrecord"
+	"viaduct/appliance/callside"
 	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
@@ -68,8 +69,8 @@ func newCall(m *Manager, in *sipgw.Incoming) *call {
 	c := &call{
 		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
 		lease:  lease{share: license.None},
-		a:      side{which: media.A, leg: in.Leg},
-		b:      side{which: media.B},
+		a:      side{Which: media.A, Leg: in.Leg},
+		b:      side{Which: media.B},
 		record: callrecord.New(id, in.Interface, m.Leg),
 		origin: origin{invite: in},
 	}
@@ -94,11 +95,11 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 	c.changes(e)
 	switch {
 	case c.ended():
-	case l == c.a.leg:
+	case l == c.a.Leg:
 		c.fromLeg(&c.a, &c.b, e)
-	case l == c.b.leg:
+	case l == c.b.Leg:
 		c.fromLeg(&c.b, &c.a, e)
-	case c.transfer != nil && l == c.transfer.next.leg:
+	case c.transfer != nil && l == c.transfer.next.Leg:
 		c.fromNext(e)
 	case l == c.coming:
 		c.coming = nil // the CANCEL of one that wanted to replace a side
@@ -110,23 +111,23 @@ func (c *call) Event(l *sipgw.Leg, e sipgw.Event) {
 // begin routes the call and starts its first attempt.
 func (c *call) begin(in *sipgw.Incoming) {
 	var sw *config.Switch
-	if sw, c.a.iface = in.Interface.In(c.cfg); c.a.iface == nil {
+	if sw, c.a.Interface = in.Interface.In(c.cfg); c.a.Interface == nil {
 		c.refuse(refusal.Failure{Code: 503, Reason: "Service Unavailable", Text: "the interface is no longer configured"})
 		return
 	}
-	c.a.profile = c.profile(c.a.iface)
-	c.props, c.origin = party.Properties(sw, c.a.iface, in.Request), originOf(sw, in)
-	if !c.a.iface.Phones.IsZero() {
+	c.a.Profile = c.profile(c.a.Interface)
+	c.props, c.origin = party.Properties(sw, c.a.Interface, in.Request), originOf(sw, in)
+	if !c.a.Interface.Phones.IsZero() {
 		c.origin.diverted = party.Diverted{} // a phone that forwards says so in a 3xx; anything else is a claim in the name of others
-		party.OfPhone(c.cfg, c.a.iface, in.Identity, &c.props)
-		c.record.Phone, c.a.line = in.Identity, line{in.Identity, true}
+		party.OfPhone(c.cfg, c.a.Interface, in.Identity, &c.props)
+		c.record.Phone, c.a.Line = in.Identity, callside.Line{Identity: in.Identity, Began: true}
 	}
-	if here := c.a.leg.LocalAddr(); here.IsValid() {
+	if here := c.a.Leg.LocalAddr(); here.IsValid() {
 		c.props.CalledIP = here.String()
 	}
-	c.a.noteAllow(in.Request.Headers)
+	c.a.NoteAllow(in.Request.Headers)
 	c.record.Ask(&c.props)
-	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.leg.Info().Peer
+	c.record.CallID, c.record.Peer = in.Request.CallID, c.a.Leg.Info().Peer
 	c.record.Licenses = c.m.Licenses.InUse()
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 	c.log.Debug("leg", "if", in.Interface, "call_id", in.Request.CallID)
@@ -152,12 +153,12 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.refuse(refusal.Unroutable(err))
 		return
 	}
-	c.urgency(&c.hunting, c.a.iface, c.props.CalledE164)
+	c.urgency(&c.hunting, c.a.Interface, c.props.CalledE164)
 	if away != "" && (err != nil || !c.urgent) { // an emergency call is taken if it has a route
 		c.refuse(refusal.Failure{Code: 503, Cause: 41, Reason: "Service Unavailable", Text: away, Retry: stayAway})
 		return
 	}
-	if !c.a.iface.Phones.IsZero() && in.Identity == "" && !c.urgent {
+	if !c.a.Interface.Phones.IsZero() && in.Identity == "" && !c.urgent {
 		c.refuse(refusal.Failure{Code: 403, Cause: 21, Reason: "Forbidden", Text: "the phone has not shown who it is"})
 		return
 	}
@@ -165,7 +166,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 		c.record.Emergency = true
 		c.m.room.Urgent(c.id)
 	}
-	if c.asked = (disturb.Asked{From: c.a.iface, Call: &c.props}); !c.unwanted() {
+	if c.asked = (disturb.Asked{From: c.a.Interface, Call: &c.props}); !c.unwanted() {
 		c.makeRoom(c.license, c.licensed, maxTries)
 	}
 }
@@ -185,7 +186,7 @@ func (c *call) licensed(err error) {
 	if c.urgent {
 		tries = maxTries // ports are found, too
 	}
-	c.makeRoom(func() error { return c.open(&c.a) }, c.portsTaken, tries)
+	c.makeRoom(func() error { return c.a.Open(c.env()) }, c.portsTaken, tries)
 }
 
 // portsTaken continues when the caller's side has its ports. With an error there were none.
@@ -195,7 +196,7 @@ func (c *call) portsTaken(err error) {
 		c.refuse(refusal.Failure{Code: 503, Reason: "Service Unavailable", Text: err.Error()})
 		return
 	}
-	if err := c.a.Answerable(c.a.terms()); err != nil {
+	if err := c.a.Answerable(c.a.Terms()); err != nil {
 		c.refuse(refusal.Unusable(err)) // before anybody's phone rings
 		return
 	}
@@ -257,9 +258,9 @@ func (c *call) fromLeg(x, y *side, e sipgw.Event) {
 // cancelled is the CANCEL of the caller.
 func (c *call) cancelled(e sipgw.Cancelled) {
 	c.record.End(status.ByCaller, 487, e.Reason)
-	c.record.Told(c.a.iface, e.Reason)
-	if c.b.leg != nil {
-		c.b.leg.Bye(refusal.Header(refusal.Elsewhere(e.Reason))...) // CANCEL, unless it has just answered
+	c.record.Told(c.a.Interface, e.Reason)
+	if c.b.Leg != nil {
+		c.b.Leg.Bye(refusal.Header(refusal.Elsewhere(e.Reason))...) // CANCEL, unless it has just answered
 	}
 	c.finish()
 }
@@ -268,10 +269,10 @@ func (c *call) cancelled(e sipgw.Cancelled) {
 func (c *call) fromMedia(e media.Event) {
 	switch {
 	case c.ended():
-	case e.Kind == media.Started && c.transfer != nil && c.transfer.x.which == e.Side:
+	case e.Kind == media.Started && c.transfer != nil && c.transfer.x.Which == e.Side:
 		c.targetSpeaks(c.transfer)
 	case e.Kind == media.Started && e.Side == media.B:
-		c.b.voice = true
+		c.b.Voice = true
 		c.earlyMedia()
 	case e.Kind == media.KeyUsed:
 		c.rekey(c.at(e.Side))
@@ -294,9 +295,9 @@ func (c *call) hungUp(x, y *side, e sipgw.Ended) {
 	if x == &c.b {
 		who = status.ByCallee
 	}
-	c.record.Told(x.iface, e.Reason)
+	c.record.Told(x.Interface, e.Reason)
 	if e.Code != 0 {
-		c.log.Warn("dialog died", "leg", x.which.String(), "code", e.Code, "err", e.Reason)
+		c.log.Warn("dialog died", "leg", x.Which.String(), "code", e.Code, "err", e.Reason)
 		if x == &c.a && !c.up(x) {
 			c.record.End(status.ByBox, e.Code, e.Reason)
 		}
@@ -313,16 +314,16 @@ func (c *call) hangUp(y *side, reason string, who status.Party) {
 	}
 	c.record.End(who, 0, reason)
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil || y != nil && s != y {
+		if s.Leg == nil || y != nil && s != y {
 			continue
 		}
 		switch {
 		case c.up(s):
-			s.leg.Bye(refusal.Header(refusal.Bare(reason))...)
+			s.Leg.Bye(refusal.Header(refusal.Bare(reason))...)
 		case s == &c.a:
-			s.leg.Reject(480, "Temporarily Unavailable", refusal.Header(refusal.Bare(reason))...)
+			s.Leg.Reject(480, "Temporarily Unavailable", refusal.Header(refusal.Bare(reason))...)
 		default:
-			s.leg.Cancel(refusal.Header(refusal.Bare(reason))...)
+			s.Leg.Cancel(refusal.Header(refusal.Bare(reason))...)
 		}
 	}
 	c.finish()
@@ -337,11 +338,11 @@ func (c *call) refuse(f refusal.Failure) {
 	}
 	c.log.Log(context.Background(), level, "call refused", "code", f.Code, "err", f.Text)
 	if c.up(&c.a) { // early-connect: the caller has been listening to an announcement
-		c.a.leg.Bye(refusal.Header("SIP;cause=" + strconv.Itoa(f.Code))...)
+		c.a.Leg.Bye(refusal.Header("SIP;cause=" + strconv.Itoa(f.Code))...)
 		c.finish()
 		return
 	}
-	c.a.leg.Reject(f.Code, f.Reason, f.Headers()...)
+	c.a.Leg.Reject(f.Code, f.Reason, f.Headers()...)
 	c.finish()
 }
 
@@ -405,7 +406,7 @@ func (c *call) dissolve() {
 	c.m.keeper.Forget(c.id)
 	if t := c.transfer; t != nil {
 		c.stopTone(t)
-		t.next.releasePorts(t.x)
+		t.next.ReleasePorts(t.x)
 		c.transfer = nil
 	}
 	c.coming, c.joined = nil, nil
@@ -418,7 +419,7 @@ func (c *call) dissolve() {
 // forget drops the memory of a call whose goroutine has ended. Its legs live half a minute longer, because their transactions wait
 // for late packets. At hundreds of calls a second, calls that lived as long would fill the memory.
 func (c *call) forget() {
-	for _, l := range []*sipgw.Leg{c.a.leg, c.b.leg} {
+	for _, l := range []*sipgw.Leg{c.a.Leg, c.b.Leg} {
 		if l != nil {
 			l.Leave(c)
 		}

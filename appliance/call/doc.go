@@ -2,7 +2,7 @@
 // their media and their licenses together until both have hung up.
 //
 // It owns what a call does, and the meaning of a leg's event for the other leg. It does not own SIP (package sipgw), descriptions (sdp),
-// offer and answer of one side (negotiation), numbers and identities (party), packets (media), the way that a call takes (route), the
+// offer and answer of one side (negotiation), a side itself (callside), numbers and identities (party), packets (media), the way that a call takes (route), the
 // state diagram (callstate), why a call fails (refusal), its record (callrecord) or the number of calls (license).
 //
 // Goroutines: one a call, with one mailbox. Events of both legs, timers, media and commands come through it, so the fields of a call need
@@ -11,4 +11,7 @@
 //
 // A call begins in call.go and hunts for the callee in hunt.go and attempt.go. In the established call, midcall.go answers offers and passes
 // hold on, reinvite.go makes offers. transfer.go, joined.go and replace.go put another peer in the place of one.
+//
+// The standby box of a pair keeps established calls (keep.go, package callkeep), and goes on with them (restore.go). A planned switch hands them over
+// (handover.go).
 package call

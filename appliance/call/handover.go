@@ -128,9 +128,9 @@ func (c *call) giveUp() bool {
 	case c.urgent && !c.stands(), c.transfer != nil && c.transfer.urgent:
 		return false
 	case !c.stands():
-		if c.b.leg != nil {
-			c.b.leg.Bye(refusal.Header(refusal.Q850(41))...) // CANCEL, unless it has just answered
-			c.b.leg = nil
+		if c.b.Leg != nil {
+			c.b.Leg.Bye(refusal.Header(refusal.Q850(41))...) // CANCEL, unless it has just answered
+			c.b.Leg = nil
 		}
 		c.refuse(handedOver)
 	case c.transfer != nil:
@@ -147,9 +147,9 @@ func (c *call) resign() bool {
 	if in == nil || in.Held() == nil {
 		return false
 	}
-	if c.b.leg != nil {
-		c.b.leg.Cancel()
-		c.b.leg = nil
+	if c.b.Leg != nil {
+		c.b.Leg.Cancel()
+		c.b.Leg = nil
 	}
 	c.alive()
 	c.phones.stop()

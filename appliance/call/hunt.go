@@ -166,17 +166,17 @@ func (s *hunting) alive() {
 }
 
 func (c *call) giveUpSilent(x *side, d time.Duration, next func(refusal.Failure)) {
-	x.leg.Cancel()
-	x.leg = nil
+	x.Leg.Cancel()
+	x.Leg = nil
 	f := refusal.Failure{Local: true, Code: 503, Cause: 41, Reason: "Service Unavailable", Text: "no answer within " + d.String()}
 	c.record.Attempt(status.Silent, f.Text)
-	c.log.Warn("destination does not answer", "if", x.iface.ID())
+	c.log.Warn("destination does not answer", "if", x.Interface.ID())
 	next(f)
 }
 
 // rejection reads a final response of the peer of a side.
 func (c *call) rejection(by *side, rang bool, e sipgw.Failed) refusal.Failure {
-	c.record.Rejected(by.iface, e)
+	c.record.Rejected(by.Interface, e)
 	return refusal.Of(e, rang)
 }
 

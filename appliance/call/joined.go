@@ -29,11 +29,11 @@ func (c *call) joinCalls(other *call, leg *sipgw.Leg) {
 		c.becomeTarget(t, callstate.CallsJoined)
 	}
 	y := c.beyond(t.x)
-	if t.x.hop != nil || t.x.Choice() == nil || y.Choice() == nil {
+	if t.x.Hop != nil || t.x.Choice() == nil || y.Choice() == nil {
 		c.transferFailed(488)
 		return
 	}
-	agreed, ports, who := y.Choice(), t.x.ports, t.x.line.identity
+	agreed, ports, who := y.Choice(), t.x.Ports, t.x.Line.Identity
 	answer := func(peer media.Ports, err error) { // on the other's goroutine
 		if !c.do(func() { c.joinAnswered(t, other, leg, peer, agreed, err) }) && err == nil {
 			other.hangUp(nil, "", status.ByTransfer) // this call has ended meanwhile
@@ -53,12 +53,12 @@ func (e *otherCodec) Error() string { return "the other call uses " + e.choice.C
 // identity (who) alone.
 func (c *call) joinedBy(other *call, leg *sipgw.Leg, who string, agreed *sdp.Choice, ports media.Ports, answer func(media.Ports, error)) {
 	x := &c.a
-	if leg == c.b.leg {
+	if leg == c.b.Leg {
 		x = &c.b
 	}
 	y := c.beyond(x)
 	joinable := func() bool {
-		return x.leg == leg && x.line.identity == who && c.up(x) && y.leg != nil && c.up(y) && y.Choice() != nil && x.hop == nil && c.transfer == nil && c.joined == nil
+		return x.Leg == leg && x.Line.Identity == who && c.up(x) && y.Leg != nil && c.up(y) && y.Choice() != nil && x.Hop == nil && c.transfer == nil && c.joined == nil
 	}
 	unite := func(ok bool) {
 		switch {
@@ -70,7 +70,7 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, who string, agreed *sdp.Cho
 		case !ok:
 			answer(media.Ports{}, &otherCodec{y.Choice()})
 		default:
-			answer(x.ports, c.connectCalls(other, x, agreed, ports))
+			answer(x.Ports, c.connectCalls(other, x, agreed, ports))
 		}
 	}
 	if !joinable() {
@@ -83,19 +83,19 @@ func (c *call) joinedBy(other *call, leg *sipgw.Leg, who string, agreed *sdp.Cho
 // connectCalls connects side x with the ports of another call. The box ends both legs of the peer that asked for it, see farewell.
 func (c *call) connectCalls(other *call, x *side, agreed *sdp.Choice, ports media.Ports) error {
 	y := c.beyond(x)
-	if err := c.media.Set(x.which, mediaterms.Plain(ports, agreed)); err != nil {
+	if err := c.media.Set(x.Which, mediaterms.Plain(ports, agreed)); err != nil {
 		return err
 	}
-	c.joined = &joined{other: other, x: x, left: x.leg, agreed: agreed}
+	c.joined = &joined{other: other, x: x, left: x.Leg, agreed: agreed}
 	c.changed()
 	c.record.Transfers++
 	c.record.Talk()
-	x.leg = nil
+	x.Leg = nil
 	c.abandon(x)
 	x.Reset()
 	c.noteHold()
 	c.tellLamps()
-	c.log.Info("joined with another call", "leg", x.which.String(), "other", other.id)
+	c.log.Info("joined with another call", "leg", x.Which.String(), "other", other.id)
 	c.releaseChannel()
 	c.hold(y, sdp.SendRecv)
 	return nil
@@ -127,8 +127,8 @@ func (c *call) joinAnswered(t *transfer, other *call, leg *sipgw.Leg, peer media
 	default:
 		c.transfer = nil
 		t.notify(200)
-		if t.x.leg == nil {
-			t.x.leg = t.by // it has hung up already; ending it again does nothing
+		if t.x.Leg == nil {
+			t.x.Leg = t.by // it has hung up already; ending it again does nothing
 		}
 		if err := c.connectCalls(other, t.x, agreed, peer); err != nil {
 			c.log.Warn("transfer failed", "other", other.id, "err", err)
@@ -174,7 +174,7 @@ func (c *call) holdBeyond(x *side, held bool) bool {
 	u.other.Post(func() {
 		if o := u.other; o.joined != nil && !o.ended() {
 			z := o.beyond(o.joined.x)
-			o.hold(z, holdDirection(held, z.iface.HoldMethod))
+			o.hold(z, holdDirection(held, z.Interface.HoldMethod))
 		}
 	})
 	return true

@@ -2,6 +2,7 @@ package call
 
 import (
 	"viaduct/appliance/callkeep"
+	"viaduct/appliance/callside"
 	"viaduct/appliance/callstate"
 	"viaduct/appliance/sipgw"
 )
@@ -38,8 +39,8 @@ func (c *call) keep() {
 	var s callkeep.Sessions
 	s[0] = c.media
 	for n, x := range []*side{&c.a, &c.b} {
-		if x.hop != nil {
-			s[1+n] = x.hop.session
+		if x.Hop != nil {
+			s[1+n] = x.Hop.Session
 		}
 	}
 	c.m.keeper.Put(c.id, b, s)
@@ -56,38 +57,14 @@ func (c *call) value() *callkeep.Call {
 	v := &callkeep.Call{
 		ID: c.id, State: c.state, Media: c.media.State(), Record: c.record.State(), Carried: c.carried, Lamps: c.lamps.lit, Holds: c.holds(), Urgent: c.urgent,
 		Back: c.referredBack, Origin: callkeep.Origin{Forwards: c.origin.forwards, Hops: c.origin.hops, Diverted: c.origin.diverted},
-		Sides: [2]callkeep.Side{c.a.value(), c.b.value()},
+		Sides: [2]callkeep.Side{c.a.Value(), c.b.Value()},
 	}
 	if c.plan != nil && c.attempt >= 0 && c.attempt < len(c.plan.Attempts) {
 		a := &c.plan.Attempts[c.attempt]
 		v.Goes = &callkeep.Destination{Interface: callkeep.Interface(a.Interface), Call: a.Call, Written: a.Written}
 	}
 	if u := c.joined; u != nil {
-		v.Joined = &callkeep.Joined{Other: u.other.id, Side: u.x.which, Agreed: u.agreed, Left: legState(u.left)}
-	}
-	return v
-}
-
-func legState(l *sipgw.Leg) *sipgw.LegState {
-	if l == nil {
-		return nil
-	}
-	if s, ok := l.State(); ok {
-		return &s
-	}
-	return nil
-}
-
-func (s *side) value() callkeep.Side {
-	v := callkeep.Side{
-		Leg: legState(s.leg), Interface: callkeep.Interface(s.iface.ID()), Negotiation: s.Snapshot(), Ports: s.ports, Addr: s.addr, Refers: s.refers, Informs: s.informs,
-		Referrals: s.referrals, Identity: s.line.identity, Began: s.line.began, Renegotiated: s.renegotiated,
-	}
-	if l := s.Local(); v.Leg != nil && l != nil && v.Leg.Said == string(l.Marshal()) {
-		v.Leg.Said = "" // as mostly: see restoreLegs
-	}
-	if s.hop != nil {
-		v.Hop = &callkeep.Hop{Media: s.hop.session.State(), Inner: s.hop.inner, Outer: s.hop.outer}
+		v.Joined = &callkeep.Joined{Other: u.other.id, Side: u.x.Which, Agreed: u.agreed, Left: callside.LegState(u.left)}
 	}
 	return v
 }

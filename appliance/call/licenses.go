@@ -24,7 +24,7 @@ func (c *call) license() error {
 
 // mayNeed is how many channels a call of s by this plan may need.
 func (c *call) mayNeed(s *side, plan *route.Plan) int {
-	n := channelsOf(s)
+	n := s.Channels()
 	for _, a := range plan.Attempts {
 		if _, i := a.Interface.In(c.cfg); i != nil && negotiation.OffersSRTP(c.profile(i)) {
 			n = 1
@@ -73,8 +73,8 @@ func (c *call) channel(n int, urgent bool) error {
 // channels is how many the sides need that the call has now.
 func (c *call) channels() (n int) {
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg != nil {
-			n |= channelsOf(s)
+		if s.Leg != nil {
+			n |= s.Channels()
 		}
 	}
 	return n
@@ -86,12 +86,4 @@ func (c *call) holds() (h callkeep.Holds) {
 		h = callkeep.Holds{Sessions: 1, Channels: c.channels()}
 	}
 	return h
-}
-
-// channelsOf is 1 for a side that has SRTP or may get it.
-func channelsOf(s *side) int {
-	if s.Secure(s.profile) {
-		return 1
-	}
-	return 0
 }

@@ -24,7 +24,7 @@ func TestALicenseThatComesTooLateIsGivenBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := &call{m: New(Options{Licenses: licenses}), log: slog.New(slog.DiscardHandler), box: mailbox.New(), lease: lease{share: license.None}, cfg: &config.Config{}}
-			c.a.profile, c.plan = &config.VoIPProfile{}, &route.Plan{}
+			c.a.Profile, c.plan = &config.VoIPProfile{}, &route.Plan{}
 			if !c.leased() {
 				t.Fatal("it does not wait")
 			}

@@ -16,7 +16,7 @@ import (
 
 // lamp is a leg with a phone of which has been told.
 type lamp struct {
-	leg                *sipgw.Leg
+	Leg                *sipgw.Leg
 	location, identity string
 	last               dialoginfo.Dialog
 }
@@ -25,12 +25,6 @@ type lamp struct {
 type lamps struct {
 	list []lamp
 	lit  int // how many there were
-}
-
-// line says whose phone is on a side.
-type line struct {
-	identity string // "": no phone is
-	began    bool   // the phone has called; else it was called
 }
 
 // tellLamps tells what has changed on the lines of the phones that take part.
@@ -44,7 +38,7 @@ func (c *call) tellLamps() {
 	}
 	sides := [...]*side{&c.a, &c.b, next}
 	c.lamps.list = slices.DeleteFunc(c.lamps.list, func(l lamp) bool {
-		gone := c.ended() || !slices.ContainsFunc(sides[:], func(s *side) bool { return s != nil && s.leg == l.leg })
+		gone := c.ended() || !slices.ContainsFunc(sides[:], func(s *side) bool { return s != nil && s.Leg == l.Leg })
 		if gone {
 			l.last.State = dialoginfo.Terminated
 			c.m.Line(l.location, l.identity, l.last)
@@ -52,30 +46,30 @@ func (c *call) tellLamps() {
 		return gone
 	})
 	for _, s := range sides {
-		if !c.ended() && s != nil && s.leg != nil && s.line.identity != "" {
+		if !c.ended() && s != nil && s.Leg != nil && s.Line.Identity != "" {
 			c.tellLamp(s)
 		}
 	}
 }
 
 func (c *call) tellLamp(s *side) {
-	dialog, _ := s.leg.Identify()
+	dialog, _ := s.Leg.Identify()
 	state := dialoginfo.Early
 	switch {
-	case s == c.at(s.which) && c.up(s):
+	case s == c.at(s.Which) && c.up(s):
 		state = dialoginfo.Confirmed
 	case !c.rings(s) || dialog.ToTag == "":
 		return
 	}
-	n := slices.IndexFunc(c.lamps.list, func(l lamp) bool { return l.leg == s.leg })
+	n := slices.IndexFunc(c.lamps.list, func(l lamp) bool { return l.Leg == s.Leg })
 	if n < 0 {
 		n = len(c.lamps.list)
 		c.lamps.lit++
 		d := dialoginfo.Dialog{ID: c.id + "-" + strconv.Itoa(c.lamps.lit), CallID: dialog.CallID, Direction: dialoginfo.Recipient, Remote: c.shown(s)}
-		if s.line.began {
+		if s.Line.Began {
 			d.Direction = dialoginfo.Initiator
 		}
-		c.lamps.list = append(c.lamps.list, lamp{leg: s.leg, location: s.iface.Phones.Name, identity: s.line.identity, last: d})
+		c.lamps.list = append(c.lamps.list, lamp{Leg: s.Leg, location: s.Interface.Phones.Name, identity: s.Line.Identity, last: d})
 	}
 	l := &c.lamps.list[n]
 	if l.last.State == state && l.last.LocalTag == dialog.ToTag {
@@ -98,7 +92,7 @@ func (c *call) rings(s *side) bool {
 
 // shown is the other party, as the phone of a side is told.
 func (c *call) shown(s *side) dialoginfo.Party {
-	if s.line.began {
+	if s.Line.Began {
 		return dialoginfo.Party{URI: c.props.CalledE164, Name: c.props.CalledName}
 	}
 	h := &c.hunting

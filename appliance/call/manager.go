@@ -68,26 +68,6 @@ type Survival interface {
 	Route(from config.InterfaceID) (to config.Dest, name string, ok bool)
 }
 
-// Media is the part of a media relay that calls use.
-type Media interface {
-	NewSession() MediaSession
-	Restore(s media.State, m media.Marks, since time.Duration) (MediaSession, error)
-}
-
-// MediaSession is the part of a media.Session that a call uses.
-type MediaSession interface {
-	Notify(func(media.Event))
-	Open(media.Side, media.PortOptions) (media.Ports, error)
-	Set(media.Side, media.Params) error
-	Listen(func(media.Heard))
-	Press(to media.Side, event uint8, length time.Duration) error
-	Ring(to media.Side, on bool) error
-	Stats(media.Side) media.Stats
-	Close() [2]media.Stats
-	State() media.State
-	Marks() media.Marks
-}
-
 // Options are what calls are given.
 type Options struct {
 	Log      *slog.Logger

@@ -30,7 +30,7 @@ func (c *call) inDialog(x, y *side, e sipgw.Event) {
 			c.hold(x, x.Wanted())
 		}
 	case sipgw.Failed:
-		c.log.Warn("re-INVITE refused", "leg", x.which.String(), "code", e.Code, "err", e.Err)
+		c.log.Warn("re-INVITE refused", "leg", x.Which.String(), "code", e.Code, "err", e.Err)
 		c.reinvited(x, false)
 		c.holdAgain(x, e)
 	case sipgw.Info:
@@ -58,21 +58,21 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	x.Withdraw() // an offer of ours that is out: they have met, and it has been refused
 	if len(e.Body) == 0 {
 		if e.Method == "UPDATE" || x.Local() == nil {
-			x.leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
+			x.Leg.Respond(e.ID, 200, "OK", nil) // a session timer's refresh (RFC 4028 7.4)
 			return
 		}
-		x.leg.Respond(e.ID, 200, "OK", c.reoffer(x))
+		x.Leg.Respond(e.ID, 200, "OK", c.reoffer(x))
 		return
 	}
 	if x.Repeats(e.Body) && x.Local() != nil {
 		// The same offer again is a refresh: the identical answer, same key, same version (teams.md A.45: a new key
 		// without a new roll-over counter at both ends is one-way audio).
-		x.leg.Respond(e.ID, 200, "OK", x.Local().Marshal())
+		x.Leg.Respond(e.ID, 200, "OK", x.Local().Marshal())
 		return
 	}
 	offer, err := c.described(x, e.ContentType, e.Body, true)
 	if err == nil && offer == nil {
-		x.leg.Respond(e.ID, 200, "OK", nil)
+		x.Leg.Respond(e.ID, 200, "OK", nil)
 		return
 	}
 	var body []byte
@@ -81,12 +81,12 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	}
 	if err != nil {
 		f := refusal.Unusable(err)
-		c.log.Warn("offer refused", "leg", x.which.String(), "err", err)
-		x.leg.Respond(e.ID, f.Code, f.Reason, nil, f.Headers()...)
+		c.log.Warn("offer refused", "leg", x.Which.String(), "err", err)
+		x.Leg.Respond(e.ID, f.Code, f.Reason, nil, f.Headers()...)
 		return
 	}
 	x.Remember(e.Body)
-	x.leg.Respond(e.ID, 200, "OK", body)
+	x.Leg.Respond(e.ID, 200, "OK", body)
 	c.passHold(x, y)
 }
 
@@ -97,7 +97,7 @@ func (c *call) passHold(x, y *side) {
 		return // y hears the new peer
 	}
 	if !c.holdBeyond(y, x.PeerHolds()) {
-		c.hold(y, holdDirection(x.PeerHolds(), y.iface.HoldMethod))
+		c.hold(y, holdDirection(x.PeerHolds(), y.Interface.HoldMethod))
 	}
 }
 
@@ -108,9 +108,9 @@ func (c *call) reoffer(x *side) []byte {
 	if x.Local().Audio.Direction == d {
 		return x.Local().Marshal()
 	}
-	offer, err := x.OfferAgain(x.terms(), d)
+	offer, err := x.OfferAgain(x.Terms(), d)
 	if err != nil {
-		c.log.Warn("resume not offered", "leg", x.which.String(), "err", err)
+		c.log.Warn("resume not offered", "leg", x.Which.String(), "err", err)
 		return x.Local().Marshal()
 	}
 	return offer
@@ -120,7 +120,7 @@ func (c *call) reoffer(x *side) []byte {
 func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 	if ok, _ := c.answered(x, e.ContentType, e.Body); !ok {
 		if x.Choice() == nil {
-			c.log.Warn("call ended, no answer to our offer", "leg", x.which.String())
+			c.log.Warn("call ended, no answer to our offer", "leg", x.Which.String())
 			c.hangUp(nil, refusal.Q850(88), status.ByBox)
 		}
 		return
@@ -135,14 +135,14 @@ func (c *call) offerAnswered(x, y *side, e sipgw.Acked) {
 // reanswer answers an offer inside the dialog with the codec and key in use. An offer with SRTP needs a channel if the call has none
 // for x.
 func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
-	channels := channelsOf(x)
+	channels := x.Channels()
 	if offer.Audio.Secure && channels == 0 {
 		if err := c.channel(1, c.urgent); err != nil {
 			return nil, &sdp.Error{Code: 488, Text: err.Error()}
 		}
 	}
 	old := x.Choice()
-	answer, err := x.Reanswer(offer, x.terms(), c.toward(x))
+	answer, err := x.Reanswer(offer, x.Terms(), c.toward(x))
 	if err != nil {
 		c.releaseChannel()
 		return nil, err
@@ -150,7 +150,7 @@ func (c *call) reanswer(x *side, offer *sdp.Session) ([]byte, error) {
 	if otherKey(old, x.Choice()) {
 		c.record.Rekeys++
 	}
-	if channelsOf(x) < channels {
+	if x.Channels() < channels {
 		c.releaseChannel()
 	}
 	return answer, c.apply(x)
@@ -179,16 +179,16 @@ func (c *call) toward(x *side) sdp.Direction {
 	if t := c.transfer; t != nil && t.state.Heard() && x != t.x {
 		return sdp.SendRecv // the transferee hears the new peer
 	}
-	return holdDirection(c.beyond(x).PeerHolds() && c.joined == nil, x.iface.HoldMethod)
+	return holdDirection(c.beyond(x).PeerHolds() && c.joined == nil, x.Interface.HoldMethod)
 }
 
 // hold offers y a direction unless y has it already. One re-INVITE is under way at a time; the last wish is looked at when it has
 // been answered.
 func (c *call) hold(y *side, d sdp.Direction) {
-	if !y.Want(d) || y.leg == nil || !c.up(y) {
+	if !y.Want(d) || y.Leg == nil || !c.up(y) {
 		return
 	}
-	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && holdDirection(true, c.beyond(y).iface.HoldMethod).CanSend()) {
+	if d == sdp.SendRecv && y.PeerHolds() && !(y.PeerPlays() && holdDirection(true, c.beyond(y).Interface.HoldMethod).CanSend()) {
 		return // it is y who holds, and y who will resume; nor is there music that the other side could hear
 	}
 	c.reinvite(y, negotiation.ForHold, nil, nil)
@@ -214,9 +214,9 @@ func (c *call) holdAgain(x *side, e sipgw.Failed) {
 	if !later {
 		return
 	}
-	leg := x.leg
+	leg := x.Leg
 	c.after(max(offerAgainIn, min(e.RetryAfter, offerAgainMax)), func() {
-		if !c.ended() && x.leg == leg {
+		if !c.ended() && x.Leg == leg {
 			c.hold(x, x.Wanted())
 		}
 	})

@@ -81,8 +81,8 @@ func (c *call) limitRinging(s *hunting, x *side, next func(refusal.Failure)) {
 		if c.ended() || s.phones.turn != t {
 			return
 		}
-		x.leg.Cancel(refusal.Header(refusal.Q850(19))...)
-		x.leg = nil
+		x.Leg.Cancel(refusal.Header(refusal.Q850(19))...)
+		x.Leg = nil
 		f := refusal.Failure{Code: 480, Cause: 19, Reason: "Temporarily Unavailable", Text: "no answer within " + a.Phones.Timeout.String()}
 		c.record.Attempt(status.Cancelled, f.Text)
 		next(f)

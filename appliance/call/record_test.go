@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/callside"
 	"viaduct/appliance/media"
 	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
@@ -41,11 +42,11 @@ func TestRecordHasTheFiguresOfBothPeers(t *testing.T) {
 	const wantCallee = `{"side":"callee","codec":"PCMA/8000","remote":"[2001:db8::9]:4002","received":980,"sent":1000,"lost":-1,"jitter_ms":0,"burst_ratio":1,"mos":4.41}`
 	for name, c := range map[string]*call{
 		"two peers":                   {media: measured{stats: [2]media.Stats{caller, callee}}},
-		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, callee}}}}},
-		"a caller behind a relay hop": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{hop: &relayHop{session: measured{stats: [2]media.Stats{between, caller}}}}},
+		"a callee behind a relay hop": {media: measured{stats: [2]media.Stats{caller, between}}, b: side{Hop: &callside.Hop{Session: measured{stats: [2]media.Stats{between, callee}}}}},
+		"a caller behind a relay hop": {media: measured{stats: [2]media.Stats{between, callee}}, a: side{Hop: &callside.Hop{Session: measured{stats: [2]media.Stats{between, caller}}}}},
 	} {
-		c.a.which, c.b.which = media.A, media.B
-		c.a.ports.RTP = netip.MustParseAddrPort("192.0.2.1:16384")
+		c.a.Which, c.b.Which = media.A, media.B
+		c.a.Ports.RTP = netip.MustParseAddrPort("192.0.2.1:16384")
 		c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: &secure}), negotiation.Restore(negotiation.State{Choice: pcma})
 		c.record.Measure(c.closeMedia(), c.kept(), time.Now())
 		got, err := json.Marshal(c.record)
@@ -61,7 +62,7 @@ func TestARecordHasTheCourseOfBothVoices(t *testing.T) { synctest.Test(t, record
 func recordHasCourse(t *testing.T) {
 	pcma := &sdp.Choice{Addr: netip.MustParseAddrPort("192.0.2.9:4000"), Codec: sdp.Codec{PT: 8, Name: sdp.PCMA, Rate: 8000}}
 	relay := &measured{}
-	c := &call{media: relay, a: side{which: media.A}, b: side{which: media.B}}
+	c := &call{media: relay, a: side{Which: media.A}, b: side{Which: media.B}}
 	c.a.Negotiation, c.b.Negotiation = negotiation.Restore(negotiation.State{Choice: pcma}), negotiation.Restore(negotiation.State{Choice: pcma})
 	c.record.Started = time.Now().Add(-time.Minute)
 	if s := c.snapshot(); s.course != nil {

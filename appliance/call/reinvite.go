@@ -1,7 +1,6 @@
 package call
 
 import (
-	"slices"
 	"time"
 
 	"viaduct/appliance/negotiation"
@@ -11,24 +10,6 @@ import (
 // Two peers that are connected by a fork, a transfer or an attended transfer may use codecs that the relay cannot join
 // (sdp.Joinable). One of them is then asked to change with a re-INVITE. This happens before the two are connected if that can still
 // be refused.
-
-// able are the codecs that a side uses or could change to: its peer has described them and its profile permits them.
-func able(s *side) []sdp.Codec {
-	list := s.Choice().Codecs()
-	if s.Remote() != nil {
-		for _, c := range sdp.Takes(s.Remote(), s.profile) {
-			if !slices.ContainsFunc(list, c.Same) {
-				list = append(list, c)
-			}
-		}
-	}
-	return list
-}
-
-// permits reports whether a side's profile names a codec.
-func permits(s *side, codec sdp.Codec) bool {
-	return slices.ContainsFunc(sdp.Codecs(s.profile), codec.Same)
-}
 
 // alignCodec has s change its codec if the relay cannot join it with another side, and then calls done. Done gets false when s
 // cannot change, or its peer refuses. A peer that has agreed on further codecs, which the other side has not, is asked to leave them
@@ -41,11 +22,11 @@ func (c *call) alignCodec(s *side, to *sdp.Choice, done func(ok bool)) {
 	switch {
 	case s.Choice() == nil || to == nil || s.Choice().Reaches(to):
 		done(true)
-	case s.leg == nil || !c.up(s) || !permits(s, to.Codec):
+	case s.Leg == nil || !c.up(s) || !s.Permits(to.Codec):
 		done(false)
 	case s.AfterReinvite(func() { c.alignCodec(s, to, done) }):
 	default:
-		c.log.Info("codec changes", "leg", s.which.String(), "name", to.Codec.Name)
+		c.log.Info("codec changes", "leg", s.Which.String(), "name", to.Codec.Name)
 		c.reinvite(s, negotiation.ForCodec, to, done)
 	}
 }
@@ -66,10 +47,10 @@ func (c *call) reinvite(s *side, change negotiation.Change, like *sdp.Choice, do
 	if !s.BeginReinvite(change, like, done) {
 		return
 	}
-	s.leg.Reinvite(func() []byte {
-		offer, err := s.Reoffer(s.terms(), c.toward(s))
+	s.Leg.Reinvite(func() []byte {
+		offer, err := s.Reoffer(s.Terms(), c.toward(s))
 		if err != nil {
-			c.log.Warn("offer not made", "leg", s.which.String(), "err", err)
+			c.log.Warn("offer not made", "leg", s.Which.String(), "err", err)
 			return nil
 		}
 		return offer
@@ -97,28 +78,28 @@ func (c *call) rekey(s *side) { c.freshKey(s, true) }
 // renegotiate offers a side a fresh key once its dialog stands (`srtp renegotiate-on-connect`). Every fork of the call has read the
 // first one in our offer. A peer that refuses keeps the first key.
 func (c *call) renegotiate(s *side) {
-	if s.iface != nil && s.iface.SRTPRenegotiate && !s.renegotiated && s.Choice() != nil && s.Choice().Local != nil {
-		s.renegotiated = true
+	if s.Interface != nil && s.Interface.SRTPRenegotiate && !s.Renegotiated && s.Choice() != nil && s.Choice().Local != nil {
+		s.Renegotiated = true
 		c.freshKey(s, false)
 	}
 }
 
 // freshKey offers a fresh key. Again: try again after a refusal.
 func (c *call) freshKey(s *side, again bool) {
-	if s.leg == nil || !c.up(s) || s.Local() == nil || s.Choice() == nil || s.Choice().Local == nil {
+	if s.Leg == nil || !c.up(s) || s.Local() == nil || s.Choice() == nil || s.Choice().Local == nil {
 		return
 	}
-	leg := s.leg
+	leg := s.Leg
 	c.reinvite(s, negotiation.ForKey, nil, func(ok bool) {
 		switch {
 		case ok:
-			c.log.Info("srtp key renewed", "leg", s.which.String())
+			c.log.Info("srtp key renewed", "leg", s.Which.String())
 			if again { // else it is part of every call
 				c.record.Rekeys++
 			}
 		case again && !c.ended():
 			c.after(rekeyAgain, func() {
-				if s.leg == leg {
+				if s.Leg == leg {
 					c.rekey(s)
 				}
 			})

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"viaduct/appliance/callside"
 	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/sdp"
@@ -26,24 +27,24 @@ func (m *Manager) onReplaces(in *sipgw.Incoming) {
 // If the new peer uses another codec, the other side is asked to change first. When that fails, everything stays as it was.
 func (c *call) replace(in *sipgw.Incoming) {
 	x, y := &c.a, &c.b
-	if in.Replaces == c.b.leg {
+	if in.Replaces == c.b.Leg {
 		x, y = &c.b, &c.a
 	}
 	switch {
-	case c.ended() || x.leg != in.Replaces || c.media == nil:
+	case c.ended() || x.Leg != in.Replaces || c.media == nil:
 		in.Leg.Reject(481, "")
 		return
 	case c.coming != nil:
 		in.Leg.Reject(491, "")
 		return
-	case in.Identity != "" && x.line.identity != in.Identity && c.up(x): // lamps show others' dialogs, but a conversation is its phone's own
+	case in.Identity != "" && x.Line.Identity != in.Identity && c.up(x): // lamps show others' dialogs, but a conversation is its phone's own
 		in.Leg.Reject(403, "")
 		return
 	}
 	n := c.inPlaceOf(x, in)
 	refuse := func(f refusal.Failure) {
 		c.log.Warn("INVITE with Replaces refused", "if", in.Interface, "code", f.Code, "err", f.Text)
-		n.releasePorts(x)
+		n.ReleasePorts(x)
 		c.releaseChannel()
 		in.Leg.Reject(f.Code, f.Reason, f.Headers()...)
 	}
@@ -53,7 +54,7 @@ func (c *call) replace(in *sipgw.Incoming) {
 		return
 	}
 	n.TakeOffer(offer)
-	if err := c.channel(channelsOf(&n), c.urgent); err != nil {
+	if err := c.channel(n.Channels(), c.urgent); err != nil {
 		refuse(refusal.Unlicensed(err))
 		return
 	}
@@ -68,13 +69,13 @@ func (c *call) replace(in *sipgw.Incoming) {
 	c.coming = in.Leg
 	done := func(ok bool) {
 		if c.coming != in.Leg {
-			n.releasePorts(x) // it has given up
+			n.ReleasePorts(x) // it has given up
 			c.releaseChannel()
 			c.alignSides(y)
 			return
 		}
 		c.coming = nil
-		if !ok || x.leg != in.Replaces {
+		if !ok || x.Leg != in.Replaces {
 			refuse(refusal.Failure{Code: 488, Reason: "Not Acceptable Here", Text: "no codec in common with the other side"})
 			return
 		}
@@ -91,12 +92,12 @@ func (c *call) replace(in *sipgw.Incoming) {
 // inPlaceOf is the side that takes the place of x.
 func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 	_, iface := in.Interface.In(c.cfg)
-	n := side{which: x.which, leg: in.Leg, iface: iface, line: line{in.Identity, true}}
-	n.noteAllow(in.Request.Headers)
-	if n.iface == nil {
-		n.iface = x.iface
+	n := side{Which: x.Which, Leg: in.Leg, Interface: iface, Line: callside.Line{Identity: in.Identity, Began: true}}
+	n.NoteAllow(in.Request.Headers)
+	if n.Interface == nil {
+		n.Interface = x.Interface
 	}
-	n.profile = c.profile(n.iface)
+	n.Profile = c.profile(n.Interface)
 	return n
 }
 
@@ -104,22 +105,22 @@ func (c *call) inPlaceOf(x *side, in *sipgw.Incoming) side {
 func (c *call) replaced(x *side, n side) {
 	if n.Choice() != nil {
 		if err := c.apply(&n); err != nil {
-			c.log.Warn("media not set", "leg", n.which.String(), "err", err)
+			c.log.Warn("media not set", "leg", n.Which.String(), "err", err)
 		}
 	}
-	c.log.Info("replaced", "if", n.iface.ID(), "leg", x.which.String())
+	c.log.Info("replaced", "if", n.Interface.ID(), "leg", x.Which.String())
 	c.abortTransfer()
-	old, established := x.leg, c.up(x)
-	n.leg.Answer(n.Local().Marshal())
+	old, established := x.Leg, c.up(x)
+	n.Leg.Answer(n.Local().Marshal())
 	c.takeOver(x, n)
-	c.record.Replaced(n.iface.ID(), n.leg.Info())
+	c.record.Replaced(n.Interface.ID(), n.Leg.Info())
 	if !established { // a pickup: the caller is connected now
 		c.alive()
 		stop(c.early)
 		old.Cancel(refusal.Header(refusal.CompletedElsewhere)...)
 		if err := c.answerCaller(); err != nil {
-			x.leg.Bye(refusal.Header(refusal.Q850(88))...)
-			x.leg = nil
+			x.Leg.Bye(refusal.Header(refusal.Q850(88))...)
+			x.Leg = nil
 			c.hangUp(nil, refusal.Q850(88), status.ByBox)
 		}
 		return
@@ -130,7 +131,7 @@ func (c *call) replaced(x *side, n side) {
 
 // describe answers the offer of the new leg, or makes one, with the codecs that y uses, could use, or may be asked to use.
 func (c *call) describe(n, y *side) error {
-	local, err := n.Draft(n.terms())
+	local, err := n.Draft(n.Terms())
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (c *call) describe(n, y *side) error {
 	case u != nil && u.x == y:
 		local.Prefer, local.Other, local.Also = u.agreed.Codec.Name, u.agreed.Codecs(), u.agreed.Spares()
 	case y.Choice() != nil:
-		local.Prefer, local.Other, local.Also = y.Choice().Codec.Name, able(y), y.Choice().Spares()
+		local.Prefer, local.Other, local.Also = y.Choice().Codec.Name, y.Able(), y.Choice().Spares()
 	default:
 		if local.Other, err = c.callerCodecs(); err != nil {
 			return err
@@ -150,7 +151,7 @@ func (c *call) describe(n, y *side) error {
 	}
 	_, err = n.Answer(local)
 	if err != nil && y.Choice() != nil {
-		local.Other = sdp.Codecs(y.profile)
+		local.Other = sdp.Codecs(y.Profile)
 		_, err = n.Answer(local)
 	}
 	return err
@@ -159,13 +160,13 @@ func (c *call) describe(n, y *side) error {
 // referBack hands a call that came and went by the same interface back to its peer with REFER (`call-transfer emit`). The peer then
 // connects its two users itself, without the box. Teams cannot (teams.md A.25), and two phones at the same interface are two peers.
 func (c *call) referBack() {
-	if c.ended() || c.a.iface != c.b.iface || c.a.iface.Teams() || !c.a.iface.Phones.IsZero() || !c.a.iface.TransferEmit || !c.a.refers || !c.b.refers || c.referredBack || c.b.leg == nil {
+	if c.ended() || c.a.Interface != c.b.Interface || c.a.Interface.Teams() || !c.a.Interface.Phones.IsZero() || !c.a.Interface.TransferEmit || !c.a.Refers || !c.b.Refers || c.referredBack || c.b.Leg == nil {
 		return
 	}
 	c.referredBack = true
-	dialog, target := c.b.leg.Identify()
-	c.log.Info("call handed back", "if", c.a.iface.ID())
-	c.a.leg.Refer("<" + party.WithHeader(target, "Replaces", dialog.String()) + ">")
+	dialog, target := c.b.Leg.Identify()
+	c.log.Info("call handed back", "if", c.a.Interface.ID())
+	c.a.Leg.Refer("<" + party.WithHeader(target, "Replaces", dialog.String()) + ">")
 }
 
 // referBackNotified hears how the peer got on with it.
@@ -175,6 +176,6 @@ func (c *call) referBackNotified(e sipgw.Notified) {
 	case e.Code/100 == 2:
 		c.hangUp(nil, "", status.ByTransfer)
 	default:
-		c.log.Info("call not handed back, it stays here", "if", c.a.iface.ID(), "code", e.Code)
+		c.log.Info("call not handed back, it stays here", "if", c.a.Interface.ID(), "code", e.Code)
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 	"viaduct/appliance/callkeep"
 	"viaduct/appliance/callrecord"
+	"viaduct/appliance/callside"
 	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/giveway"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
-	"viaduct/appliance/negotiation"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
@@ -93,7 +93,7 @@ func (m *Manager) restore(k callkeep.Read, marks pair.Kept) (r restored, err err
 		record: callrecord.Restore(v.Record, m.Leg), origin: origin{forwards: v.Origin.Forwards, hops: v.Origin.Hops, diverted: v.Origin.Diverted},
 		lease: lease{share: m.Licenses.Resume(v.Holds.Sessions, v.Holds.Channels)},
 	}
-	c.a, c.b = c.fromValue(media.A, &v.Sides[0]), c.fromValue(media.B, &v.Sides[1])
+	c.a, c.b = callside.FromValue(c.cfg, media.A, &v.Sides[0]), callside.FromValue(c.cfg, media.B, &v.Sides[1])
 	c.props, c.plan, c.urgent, c.lamps.lit, c.referredBack = c.record.Properties(), &route.Plan{}, v.Urgent, v.Lamps, v.Back
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	if g := v.Goes; g != nil {
@@ -109,29 +109,14 @@ func (m *Manager) restore(k callkeep.Read, marks pair.Kept) (r restored, err err
 	return r, errors.Join(c.restoreMedia(v, since, marks), c.restoreLegs(v, since))
 }
 
-// fromValue is the side that a value was taken of, without its leg and its media.
-func (c *call) fromValue(which media.Side, v *callkeep.Side) side {
-	s := side{
-		which: which, Negotiation: negotiation.Restore(v.Negotiation), ports: v.Ports, addr: v.Addr, refers: v.Refers, informs: v.Informs,
-		referrals: v.Referrals, voice: true, renegotiated: v.Renegotiated,
-	}
-	if _, s.iface = config.InterfaceID(v.Interface).In(c.cfg); s.iface != nil {
-		s.profile, s.line = c.profile(s.iface), line{v.Identity, v.Began}
-	}
-	return s
-}
-
 // restoreLegs restores as many legs as can be, so that those can be ended at least.
 func (c *call) restoreLegs(v *callkeep.Call, since time.Duration) (err error) {
 	for n, s := range []*side{&c.a, &c.b} {
 		var failed error
 		if leg := v.Sides[n].Leg; leg != nil {
-			if l := s.Local(); l != nil && leg.Said == "" {
-				leg.Said = string(l.Marshal())
-			}
-			s.leg, failed = c.m.SIP.Restore(*leg, since, c)
+			s.Leg, failed = c.m.SIP.Restore(*leg, since, c)
 		}
-		if failed == nil && s.iface == nil {
+		if failed == nil && s.Interface == nil {
 			failed = fmt.Errorf("interface %s does not exist", config.InterfaceID(v.Sides[n].Interface))
 		}
 		err = errors.Join(err, failed)
@@ -168,8 +153,8 @@ func (c *call) restoreMedia(v *callkeep.Call, since time.Duration, k pair.Kept) 
 		if err != nil {
 			return err
 		}
-		s.hop = &relayHop{session: session, inner: hop.Inner, outer: hop.Outer}
-		s.hop.hear(c)
+		s.Hop = &callside.Hop{Session: session, Inner: hop.Inner, Outer: hop.Outer}
+		c.hearHop(s.Hop)
 	}
 	return nil
 }
@@ -189,15 +174,15 @@ func (c *call) goOn(r restored) {
 	}
 	c.changed()
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil || s.Choice() == nil {
+		if s.Leg == nil || s.Choice() == nil {
 			continue
 		}
 		if err := c.apply(s); err != nil {
-			c.log.Warn("media not set", "leg", s.which.String(), "err", err)
+			c.log.Warn("media not set", "leg", s.Which.String(), "err", err)
 		}
 	}
 	c.tellLamps()
-	complete := (c.a.leg != nil || c.isJoined(&c.a)) && (c.b.leg != nil || c.isJoined(&c.b))
+	complete := (c.a.Leg != nil || c.isJoined(&c.a)) && (c.b.Leg != nil || c.isJoined(&c.b))
 	c.after(settling, func() { c.catchUp(complete) })
 }
 
@@ -208,8 +193,8 @@ func (c *call) isJoined(s *side) bool { return c.joined != nil && c.joined.x == 
 func (c *call) lay(err error) {
 	const reason = `Q.850;cause=41;text="lost with its box"`
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg != nil {
-			s.leg.Bye(refusal.Header(refusal.Bare(reason))...)
+		if s.Leg != nil {
+			s.Leg.Bye(refusal.Header(refusal.Bare(reason))...)
 		}
 	}
 	if err == nil {
@@ -229,13 +214,13 @@ func (c *call) catchUp(complete bool) {
 		c.hangUp(nil, "", status.ByTransfer)
 		return
 	}
-	c.log.Info("call goes on here", "if", c.a.iface.ID())
+	c.log.Info("call goes on here", "if", c.a.Interface.ID())
 	if c.urgent {
 		c.m.room.Urgent(c.id)
 	}
 	c.farewell()
 	for _, s := range []*side{&c.a, &c.b} {
-		if s.leg != nil && !s.Offering() {
+		if s.Leg != nil && !s.Offering() {
 			s.FinishReinvite(true, func() { c.rekey(s) }) // that was due
 			c.hold(s, s.Wanted())
 		}
@@ -250,11 +235,11 @@ const doubtful = 5 * time.Second
 // connected until its session timer has run out. Who knows no such call answers 481, and the leg ends.
 func (c *call) askSilent() {
 	for _, s := range []*side{&c.a, &c.b} {
-		if c.ended() || s.leg == nil {
+		if c.ended() || s.Leg == nil {
 			continue
 		}
 		if session, which := c.relay(s); time.Since(session.Stats(which).Last) >= doubtful {
-			s.leg.Request("OPTIONS", "", nil)
+			s.Leg.Request("OPTIONS", "", nil)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (c *call) makeRoom(take func() error, then func(error), tries int) {
 // giveWay ends the call in favour of another. A call that has come further since it was chosen stays.
 func (c *call) giveWay() {
 	if c.m.room.Leaves(c.id) && !c.ended() {
-		c.log.Warn("call gave way to another", "if", c.a.iface.ID())
+		c.log.Warn("call gave way to another", "if", c.a.Interface.ID())
 		c.hangUp(nil, refusal.Q850(refusal.ResourcesUnavailable)+`;text="gave way"`, status.ByBox)
 	}
 }

@@ -1,93 +1,23 @@
 package call
 
 import (
-	"fmt"
-	"net/netip"
-
-	"viaduct/appliance/config"
+	"viaduct/appliance/callside"
 	"viaduct/appliance/media"
-	"viaduct/appliance/mediaterms"
-	"viaduct/appliance/negotiation"
 	"viaduct/appliance/sdp"
-	"viaduct/appliance/sipgw"
 )
 
-// side is one leg of a call with its descriptions and media.
-type side struct {
-	which   media.Side
-	leg     *sipgw.Leg // nil: none at present
-	iface   *config.SIPInterface
-	profile *config.VoIPProfile
-	negotiation.Negotiation
+// side is one of a call.
+type side = callside.Side
 
-	ports media.Ports
-	addr  netip.Addr // in descriptions: the public address where the box stands behind port forwarding
+// MediaSession and Media are of the relay.
+type (
+	MediaSession = callside.Session
+	Media        = callside.Media
+)
 
-	hop       *relayHop // media of a peer that came by transfer; nil: the call's own session
-	refers    bool      // the peer allows REFER
-	informs   bool      // and INFO
-	referrals int       // REFERs of the peer that were accepted
-	line      line      // of the phone that the peer is
-
-	voice        bool // packets have come
-	renegotiated bool // `srtp renegotiate-on-connect` has been done
-}
-
-// forget makes a side ready for another attempt: the ports stay.
-func (s *side) forget() {
-	s.Reset()
-	*s = side{which: s.which, iface: s.iface, profile: s.profile, ports: s.ports, addr: s.addr, hop: s.hop, Negotiation: s.Negotiation}
-}
-
-// opened reports whether the side has media ports.
-func (s *side) opened() bool { return s.ports.RTP.IsValid() }
-
-// terms are what the side brings into its descriptions.
-func (s *side) terms() negotiation.Terms {
-	return negotiation.Terms{Addr: s.addr, RTP: s.ports.RTP.Port(), RTCP: s.ports.RTCP.Port(), Profile: s.profile}
-}
-
-// open binds the media ports of a side.
-func (c *call) open(s *side) error {
-	if s.opened() {
-		return nil
-	}
-	bind := c.localAddr(s)
-	if !bind.IsValid() {
-		return fmt.Errorf("interface %s has no local address", s.iface.Name)
-	}
-	s.addr = bind
-	options := media.PortOptions{Addr: bind, TOS: mediaterms.TrafficClass(s.iface.VoIP.In(c.cfg))}
-	if gw := s.iface.Gateway.In(c.cfg); gw != nil {
-		for _, g := range gw.Interfaces {
-			if c.cfg.Address(g.Bind) != bind {
-				continue
-			}
-			if g.SpoofedMedia.IsValid() {
-				s.addr = g.SpoofedMedia
-			}
-			if ip := c.cfg.IPInterface(g.Bind.Context, g.Bind.Interface); ip != nil {
-				options.First, options.Last = ip.MediaPortFirst, ip.MediaPortLast
-			}
-		}
-	}
-	session, which := c.relay(s)
-	ports, err := session.Open(which, options)
-	if err != nil {
-		return fmt.Errorf("open media port of %s: %w", s.iface.Name, err)
-	}
-	s.ports = ports
-	return nil
-}
-
-// localAddr is the box's address on a side: that of its leg, or the one that its next leg will have.
-func (c *call) localAddr(s *side) netip.Addr {
-	if s.leg != nil {
-		if a := s.leg.LocalAddr(); a.IsValid() {
-			return a
-		}
-	}
-	return c.m.SIP.LocalAddr(s.iface.ID())
+// env is what the sides share.
+func (c *call) env() callside.Env {
+	return callside.Env{Config: c.cfg, LocalAddr: c.m.SIP.LocalAddr, Media: c.m.Media, Own: c.media}
 }
 
 // answer answers the offer of x with the codec that y uses, and sets x's media. An answer that was sent is repeated.
@@ -95,14 +25,14 @@ func (c *call) answer(x, y *side) ([]byte, error) {
 	if x.Local() != nil {
 		return x.Local().Marshal(), nil
 	}
-	local, err := x.Draft(x.terms())
+	local, err := x.Draft(x.Terms())
 	if err != nil {
 		return nil, err
 	}
 	if uses := y.Choice(); uses != nil {
 		local.Prefer, local.Other, local.Also = uses.Codec.Name, uses.Codecs(), uses.Spares()
-	} else if x.iface.LocalRingback {
-		local.Other = tonal(x)
+	} else if x.Interface.LocalRingback {
+		local.Other = x.Tonal()
 	}
 	answer, err := x.Answer(local)
 	if err != nil {
@@ -113,7 +43,7 @@ func (c *call) answer(x, y *side) ([]byte, error) {
 
 // offer makes an offer to x with the codecs that y uses.
 func (c *call) offer(x, y *side) ([]byte, error) {
-	local, err := x.Draft(x.terms())
+	local, err := x.Draft(x.Terms())
 	if err != nil {
 		return nil, err
 	}
@@ -140,11 +70,11 @@ func (c *call) answered(s *side, contentType string, body []byte) (ok bool, err 
 		err = s.TakeAnswer(answer, body)
 	}
 	if err != nil {
-		c.log.Warn("answer not usable", "leg", s.which.String(), "err", err)
+		c.log.Warn("answer not usable", "leg", s.Which.String(), "err", err)
 		return false, err
 	}
 	if err := c.apply(s); err != nil {
-		c.log.Warn("media not set", "leg", s.which.String(), "err", err)
+		c.log.Warn("media not set", "leg", s.Which.String(), "err", err)
 		return false, err
 	}
 	return true, nil
@@ -165,12 +95,58 @@ func (c *call) apply(s *side) error {
 
 // set sets the media of a side, with a direction of its own.
 func (c *call) set(s *side, ch *sdp.Choice, d sdp.Direction) error {
-	p := mediaterms.Of(ch, d, s.profile)
-	p.Admit = c.admit(s)
 	c.changed()
-	session, which := c.relay(s)
-	if err := session.Set(which, p); err != nil || s.hop == nil {
-		return err
-	}
-	return s.hop.connect(c, s)
+	return s.Set(c.env(), ch, d)
 }
+
+// described reads a description of a side's peer.
+func (c *call) described(s *side, contentType string, body []byte, offer bool) (*sdp.Session, error) {
+	return s.Described(c.env(), contentType, body, offer)
+}
+
+// relay is the media session of a side, and the side that it is there.
+func (c *call) relay(s *side) (MediaSession, media.Side) { return s.Relay(c.env()) }
+
+// takePorts gives a new side n the media ports of x.
+func (c *call) takePorts(n, x *side) error { return n.TakePorts(c.env(), x, c.hearHop) }
+
+// hearHop has the call hear the events of a hop. Voice and silence of its peer show at the call's own session, too.
+func (c *call) hearHop(b *callside.Hop) {
+	b.Session.Notify(func(e media.Event) {
+		c.Post(func() {
+			for _, s := range []*side{&c.a, &c.b} {
+				switch {
+				case s.Hop != b:
+				case e.Kind == media.Moved:
+					c.m.keeper.Mark(c.id)
+				case e.Kind == media.KeyUsed && e.Side == media.B:
+					c.rekey(s)
+				}
+			}
+		})
+	})
+}
+
+// closeMedia gives all ports back and returns the final figures of both sides. A side behind a hop has the figures of its peer, not
+// of the path between our own ports.
+func (c *call) closeMedia() [2]media.Stats {
+	final := c.media.Close()
+	for _, s := range []*side{&c.a, &c.b} {
+		if s.Hop != nil {
+			final[s.Which] = s.Hop.Session.Close()[media.B]
+			s.CloseHop()
+		}
+	}
+	return final
+}
+
+// at is the side that the relay calls so.
+func (c *call) at(which media.Side) *side {
+	if which == media.A {
+		return &c.a
+	}
+	return &c.b
+}
+
+// beyond is the other side of x.
+func (c *call) beyond(x *side) *side { return c.at(media.B - x.Which) }

@@ -28,7 +28,7 @@ func (c *call) ended() bool { return c.state == callstate.Ended }
 
 // up reports whether a side has answered, or was.
 func (c *call) up(s *side) bool {
-	if s.which == media.A {
+	if s.Which == media.A {
 		return c.state.Caller()
 	}
 	return c.state.Callee()

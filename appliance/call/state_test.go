@@ -22,7 +22,7 @@ func TestImpossibleSteps(t *testing.T) {
 			if from == callstate.Ended && c.state != callstate.Ended {
 				t.Errorf("a call that had ended is %s", c.state)
 			}
-			if a, b := c.up(&side{which: media.A}), c.up(&side{which: media.B}); from != callstate.Ended && (a != to.Caller() || b != to.Callee()) {
+			if a, b := c.up(&side{Which: media.A}), c.up(&side{Which: media.B}); from != callstate.Ended && (a != to.Caller() || b != to.Callee()) {
 				t.Errorf("%s: caller up %v, callee up %v", c.state, a, b)
 			}
 		}

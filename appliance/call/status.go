@@ -91,7 +91,7 @@ func (c *call) soFar() status.Record {
 	if c.media != nil {
 		var stats [2]media.Stats
 		for n, s := range []*side{&c.a, &c.b} {
-			if s.opened() {
+			if s.Opened() {
 				session, which := c.relay(s)
 				stats[n] = session.Stats(which)
 			}
@@ -129,17 +129,17 @@ func (c *call) snapshot() snapshot {
 	}}
 	x.course = c.record.Course()
 	for n, s := range []*side{&c.a, &c.b} {
-		if s.leg == nil {
+		if s.Leg == nil {
 			continue
 		}
-		leg := s.describe()
+		leg := describe(s)
 		if n == 0 {
 			x.From = leg.Interface
 		} else {
 			x.To = leg.Interface
 		}
-		m := mediaSide{of: s.which}
-		if s.opened() {
+		m := mediaSide{of: s.Which}
+		if s.Opened() {
 			m.session, m.which = c.relay(s)
 		}
 		x.Legs, x.media = append(x.Legs, leg), append(x.media, m)
@@ -148,9 +148,9 @@ func (c *call) snapshot() snapshot {
 }
 
 // describe is the leg of a side.
-func (s *side) describe() status.Leg {
-	i := s.leg.Info()
-	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: callrecord.Codec(s.Choice()), Suite: callrecord.Suite(s.Choice()), Digits: s.digits(), Local: s.ports.RTP}
+func describe(s *side) status.Leg {
+	i := s.Leg.Info()
+	l := status.Leg{Interface: i.Interface.String(), Peer: i.Peer, CallID: i.CallID, Codec: callrecord.Codec(s.Choice()), Suite: callrecord.Suite(s.Choice()), Digits: s.Digits(), Local: s.Ports.RTP}
 	if s.Choice() != nil {
 		l.Remote = s.Choice().Addr
 	}
@@ -160,9 +160,9 @@ func (s *side) describe() status.Leg {
 // kept is what the record wants to know of the sides.
 func (c *call) kept() (sides [2]callrecord.Side) {
 	for n, s := range []*side{&c.a, &c.b} {
-		sides[n] = callrecord.Side{Choice: s.Choice(), Local: s.ports.RTP}
-		if s.leg != nil {
-			sides[n].CallID = s.leg.Info().CallID
+		sides[n] = callrecord.Side{Choice: s.Choice(), Local: s.Ports.RTP}
+		if s.Leg != nil {
+			sides[n].CallID = s.Leg.Info().CallID
 		}
 	}
 	return sides

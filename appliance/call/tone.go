@@ -1,8 +1,6 @@
 package call
 
 import (
-	"slices"
-
 	"viaduct/appliance/callstate"
 	"viaduct/appliance/media"
 	"viaduct/appliance/sdp"
@@ -43,7 +41,7 @@ func (c *call) hearTarget(t *transfer) {
 	c.becomeTarget(t, callstate.TargetHeard)
 	if x := t.x; t.next.Choice() == nil && x.Choice() != nil {
 		if err := c.set(x, x.Choice(), sdp.Inactive); err != nil {
-			c.log.Warn("media not set", "leg", x.which.String(), "err", err)
+			c.log.Warn("media not set", "leg", x.Which.String(), "err", err)
 		}
 	}
 	c.hold(c.beyond(t.x), sdp.SendRecv)
@@ -91,7 +89,7 @@ func (c *call) stopTone(t *transfer) {
 // ringback plays the ringing tone to the caller as early media (`ringback local`). It reports whether it could. The callee's voice
 // replaces the tone.
 func (c *call) ringback() bool {
-	if !c.a.iface.LocalRingback || c.a.Remote() == nil {
+	if !c.a.Interface.LocalRingback || c.a.Remote() == nil {
 		return false
 	}
 	body, err := c.answer(&c.a, &c.b)
@@ -99,29 +97,19 @@ func (c *call) ringback() bool {
 		err = c.media.Ring(media.A, true)
 	}
 	if err != nil {
-		c.log.Warn("no ringing tone", "leg", c.a.which.String(), "err", err)
+		c.log.Warn("no ringing tone", "leg", c.a.Which.String(), "err", err)
 		return false
 	}
 	c.become(callstate.EarlyMedia)
-	c.a.leg.Provisional(183, "Session Progress", body)
+	c.a.Leg.Provisional(183, "Session Progress", body)
 	return true
 }
 
 // stopRingback ends the tone.
 func (c *call) stopRingback() {
-	if c.a.iface.LocalRingback {
+	if c.a.Interface.LocalRingback {
 		if err := c.media.Ring(media.A, false); err != nil {
-			c.log.Warn("ringing tone not ended", "leg", c.a.which.String(), "err", err)
+			c.log.Warn("ringing tone not ended", "leg", c.a.Which.String(), "err", err)
 		}
 	}
-}
-
-// tonal are the codecs that a caller's offer may be answered with. If the caller is to hear a tone of ours, these are codecs that
-// the tone can be made in. The callee is then offered no others, because they are agreed before it has spoken.
-func tonal(s *side) []sdp.Codec {
-	list := sdp.Takes(s.Remote(), s.profile)
-	if s.iface.LocalRingback {
-		list = slices.DeleteFunc(list, func(c sdp.Codec) bool { return c.Voice() == nil })
-	}
-	return list
 }

@@ -2,10 +2,8 @@ package call
 
 import (
 	"errors"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"viaduct/appliance/callstate"
@@ -53,34 +51,34 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 	list := sipmsg.ParseList([]string{e.ReferTo})
 	switch {
 	case len(list) != 1:
-		x.leg.Respond(e.ID, 400, "Malformed Refer-To", nil)
+		x.Leg.Respond(e.ID, 400, "Malformed Refer-To", nil)
 		return
 	case c.transfer != nil:
-		x.leg.Respond(e.ID, 491, "", nil)
+		x.Leg.Respond(e.ID, 491, "", nil)
 		return
-	case y.leg == nil || !c.up(y) || y.Choice() == nil:
-		x.leg.Respond(e.ID, 603, "", nil)
+	case y.Leg == nil || !c.up(y) || y.Choice() == nil:
+		x.Leg.Respond(e.ID, 603, "", nil)
 		return
 	}
-	t := &transfer{x: x, by: x.leg, event: "refer", quiet: e.Quiet, referredBy: e.ReferredBy}
-	if !x.iface.Phones.IsZero() {
+	t := &transfer{x: x, by: x.Leg, event: "refer", quiet: e.Quiet, referredBy: e.ReferredBy}
+	if !x.Interface.Phones.IsZero() {
 		t.referredBy = "" // what a phone claims goes nowhere
 	}
-	if x.referrals++; x.referrals > 1 {
+	if x.Referrals++; x.Referrals > 1 {
 		t.event += ";id=" + strconv.FormatUint(uint64(e.Seq), 10) // RFC 3515 2.4.6
 	}
 	var h []sipmsg.Header
 	if e.Quiet {
 		h = []sipmsg.Header{{Name: "Refer-Sub", Value: "false"}}
 	}
-	x.leg.Respond(e.ID, 202, "", nil, h...)
+	x.Leg.Respond(e.ID, 202, "", nil, h...)
 	c.transfer = t
 	t.notify(100)
 
-	t.uri, t.replaces = referTo(list[0].URI)
-	c.log.Info("transfer", "if", x.iface.ID(), "leg", x.which.String(), "to", t.uri)
+	t.uri, t.replaces = sipmsg.ReferTo(list[0].URI)
+	c.log.Info("transfer", "if", x.Interface.ID(), "leg", x.Which.String(), "to", t.uri)
 	if t.replaces != nil {
-		if leg := c.m.SIP.Dialog(x.iface.ID(), *t.replaces); leg != nil {
+		if leg := c.m.SIP.Dialog(x.Interface.ID(), *t.replaces); leg != nil {
 			if other, ok := leg.Owner().(*call); ok && other != c {
 				c.joinCalls(other, leg)
 				return
@@ -88,7 +86,7 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 		}
 	}
 	if err := c.aim(t); err != nil {
-		c.log.Warn("transfer failed", "if", x.iface.ID(), "to", t.uri, "err", err)
+		c.log.Warn("transfer failed", "if", x.Interface.ID(), "to", t.uri, "err", err)
 		c.transferFailed(refusal.Unroutable(err).Code)
 		return
 	}
@@ -100,20 +98,20 @@ func (c *call) refer(x, y *side, e sipgw.Refer) {
 func (c *call) aim(t *transfer) (err error) {
 	props := c.counterpart(t.x)
 	host := sipmsg.SplitURI(t.uri).Host
-	if i := t.x.iface; i.Teams() || i.Phones.IsZero() && host != "" && !c.isOurHost(i, host) {
+	if i := t.x.Interface; i.Teams() || i.Phones.IsZero() && host != "" && !party.IsOurHost(c.cfg, i, host) {
 		t.back, t.plan = true, c.backTo(i, props)
 		return nil
 	}
-	sw := switchOf(c.cfg, t.x.iface)
+	sw := switchOf(c.cfg, t.x.Interface)
 	props.CalledURI, props.CalledE164 = party.PlainURI(sw, t.uri), party.Number(sw, t.uri)
 	props.Time = time.Now().In(c.cfg.Clock.Location())
-	t.plan, _, err = c.m.Route(c.cfg, t.x.iface.ID(), props)
+	t.plan, _, err = c.m.Route(c.cfg, t.x.Interface.ID(), props)
 	c.showRoute(t.plan)
 	if err != nil {
 		return err
 	}
-	c.urgency(&t.hunting, t.x.iface, props.CalledE164)
-	t.asked = disturb.Asked{From: t.x.iface, Call: &props}
+	c.urgency(&t.hunting, t.x.Interface, props.CalledE164)
+	t.asked = disturb.Asked{From: t.x.Interface, Call: &props}
 	return nil
 }
 
@@ -134,20 +132,6 @@ func (c *call) backTo(i *config.SIPInterface, props route.Call) *route.Plan {
 		return plan
 	}
 	return &route.Plan{Attempts: []route.Attempt{{Interface: i.ID(), Call: props}}}
-}
-
-// referTo splits a Refer-To URI into the Request-URI and a Replaces header (RFC 3261 19.1.5).
-func referTo(uri string) (string, *sipmsg.Replaces) {
-	uri, headers, _ := strings.Cut(uri, "?")
-	for h := range strings.SplitSeq(headers, "&") {
-		name, value, _ := strings.Cut(h, "=")
-		if text, err := url.PathUnescape(value); err == nil && strings.EqualFold(name, "Replaces") {
-			if r, ok := sipmsg.ParseReplaces(text); ok {
-				return uri, &r
-			}
-		}
-	}
-	return uri, nil
 }
 
 // referred is the INVITE that a REFER asks for, without its offer.
@@ -177,9 +161,9 @@ func (c *call) counterpart(x *side) route.Call {
 		return p // the caller, as x has seen it already
 	}
 	called := c.props.CalledE164
-	account := party.Address{User: party.ParseAddress(c.props.CalledURI).User, Host: x.iface.Remote.Host}
-	if !x.iface.Phones.IsZero() {
-		account.Host = party.Host(c.cfg, x.iface)
+	account := party.Address{User: party.ParseAddress(c.props.CalledURI).User, Host: x.Interface.Remote.Host}
+	if !x.Interface.Phones.IsZero() {
+		account.Host = party.Host(c.cfg, x.Interface)
 	}
 	if !party.IsNumber(called) && party.IsNumber(p.CalledE164) {
 		called = p.CalledE164
@@ -187,31 +171,12 @@ func (c *call) counterpart(x *side) route.Call {
 	return route.Call{CallingE164: called, CallingURI: account.String(), CallingName: c.props.CalledName, Time: c.props.Time}
 }
 
-// isOurHost reports whether a host that a peer names is this box.
-func (c *call) isOurHost(i *config.SIPInterface, host string) bool {
-	names := []string{i.Local.Host}
-	if gw := i.Gateway.In(c.cfg); gw != nil {
-		for _, g := range gw.Interfaces {
-			names = append(names, g.SpoofedContact.Host, g.SpoofedVia.Host)
-			if a := c.cfg.Address(g.Bind); a.IsValid() {
-				names = append(names, a.String())
-			}
-		}
-	}
-	for _, n := range names {
-		if n != "" && strings.EqualFold(n, host) {
-			return true
-		}
-	}
-	return false
-}
-
 // nextTarget tries the destination that follows a failure f. When there is none, the transfer ends.
 func (c *call) nextTarget(f refusal.Failure) {
 	t := c.transfer
 	invite := func(i *config.SIPInterface, a *route.Attempt) error { return c.inviteTarget(t, i, a) }
 	if f, ok := c.hunt(&t.hunting, f, invite); !ok {
-		c.log.Warn("transfer failed", "if", t.x.iface.ID(), "to", t.uri, "code", f.Code, "err", f.Text)
+		c.log.Warn("transfer failed", "if", t.x.Interface.ID(), "to", t.uri, "code", f.Code, "err", f.Text)
 		c.transferFailed(f.Code)
 	}
 }
@@ -220,22 +185,22 @@ func (c *call) nextTarget(f refusal.Failure) {
 // is on hold now (teams.md A.50).
 func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attempt) error {
 	y := c.beyond(t.x)
-	t.next.releasePorts(t.x)
-	t.next = side{which: t.x.which, iface: i, profile: c.profile(i)}
-	if t.back && t.x.iface.Teams() && !i.Teams() {
+	t.next.ReleasePorts(t.x)
+	t.next = side{Which: t.x.Which, Interface: i, Profile: c.profile(i)}
+	if t.back && t.x.Interface.Teams() && !i.Teams() {
 		return errForTeams
 	}
-	if err := c.channel(channelsOf(&t.next), t.urgent); err != nil {
+	if err := c.channel(t.next.Channels(), t.urgent); err != nil {
 		return err
 	}
 	if err := c.takePorts(&t.next, t.x); err != nil {
 		return err
 	}
-	local, err := t.next.Draft(t.next.terms())
+	local, err := t.next.Draft(t.next.Terms())
 	if err != nil {
 		return err
 	}
-	local.Prefer, local.Other = y.Choice().Codec.Name, able(y)
+	local.Prefer, local.Other = y.Choice().Codec.Name, y.Able()
 	offer, err := t.next.Offer(local)
 	if err != nil {
 		return err
@@ -244,11 +209,11 @@ func (c *call) inviteTarget(t *transfer, i *config.SIPInterface, a *route.Attemp
 	r.Body, r.Targets = offer, t.phones.now
 	c.record.Calls(sipmsg.SplitURI(r.From.URI).User, r.RequestURI, r.Identity)
 	c.log.Info("calling", "if", i.ID(), "to", r.RequestURI, "from", r.From.URI)
-	t.next.leg = c.m.SIP.Invite(c, r)
-	t.next.line.identity = t.phones.identity
-	c.record.Sent(t.next.leg.Info())
+	t.next.Leg = c.m.SIP.Invite(c, r)
+	t.next.Line.Identity = t.phones.identity
+	c.record.Sent(t.next.Leg.Info())
 	if t.urgent {
-		c.rescue(c.carried[y.which], "")
+		c.rescue(c.carried[y.Which], "")
 	}
 	c.limitSilence(&t.hunting, &t.next, c.nextTarget)
 	c.limitRinging(&t.hunting, &t.next, c.nextTarget)
@@ -281,7 +246,7 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.targetProgress(t, e)
 	case sipgw.Answered:
 		t.hunting.alive()
-		t.next.noteAllow(e.Headers)
+		t.next.NoteAllow(e.Headers)
 		done := func(ok bool) {
 			switch {
 			case c.transfer != t:
@@ -299,10 +264,10 @@ func (c *call) fromNext(e sipgw.Event) {
 		c.alignCodec(c.beyond(t.x), t.next.Choice(), done)
 	case sipgw.Failed:
 		f := c.follow(&t.hunting, &t.next, e, c.rejection(&t.next, t.state != callstate.TargetCalled, e))
-		t.next.leg = nil
+		t.next.Leg = nil
 		c.nextTarget(f)
 	case sipgw.Ended: // while the transferee changes its codec
-		t.next.leg = nil
+		t.next.Leg = nil
 		c.transferFailed(480)
 	default:
 		c.inDialog(&t.next, c.beyond(t.x), e)
@@ -315,12 +280,12 @@ func (c *call) transferred() {
 	c.stopTone(t)
 	c.transfer = nil
 	t.notify(200)
-	c.record.Answers(t.next.leg.Info())
+	c.record.Answers(t.next.Leg.Info())
 	c.record.Transfers++
-	c.log.Info("transferred", "if", t.next.iface.ID(), "leg", t.x.which.String())
+	c.log.Info("transferred", "if", t.next.Interface.ID(), "leg", t.x.Which.String())
 	c.urgent = c.urgent || t.urgent
 	if t.whom.Identity != "" { // else the PBX still takes the call for one of whom Teams has handed on
-		c.carry(t.x.which, t.whom.Identity)
+		c.carry(t.x.Which, t.whom.Identity)
 	}
 	c.record.Emergency = c.urgent
 	c.takeOver(t.x, t.next)
@@ -334,8 +299,8 @@ func (c *call) transferred() {
 
 // takeOver makes n the side x. The other side, which the old peer may have held, is resumed.
 func (c *call) takeOver(x *side, n side) {
-	if x.hop != n.hop {
-		x.closeHop()
+	if x.Hop != n.Hop {
+		x.CloseHop()
 	}
 	c.changed()
 	waiting := x.AbandonReinvite()
@@ -363,24 +328,24 @@ func (c *call) transferFailed(code int) {
 	c.stopTone(t)
 	c.transfer = nil
 	t.notify(code)
-	if t.next.leg != nil {
-		t.next.leg.Bye(refusal.Header(refusal.Q850(88))...)
+	if t.next.Leg != nil {
+		t.next.Leg.Bye(refusal.Header(refusal.Q850(88))...)
 	}
-	t.next.releasePorts(t.x)
-	if t.x.leg == nil {
+	t.next.ReleasePorts(t.x)
+	if t.x.Leg == nil {
 		c.hangUp(nil, "", status.ByTransfer)
 		return
 	}
 	c.releaseChannel()
 	if t.x.Choice() != nil {
 		if err := c.apply(t.x); err != nil {
-			c.log.Warn("media not set", "leg", t.x.which.String(), "err", err)
+			c.log.Warn("media not set", "leg", t.x.Which.String(), "err", err)
 		}
 	}
 	y := c.beyond(t.x)
 	c.alignSides(y)
 	if t.state.Heard() {
-		c.hold(y, holdDirection(t.x.PeerHolds(), y.iface.HoldMethod))
+		c.hold(y, holdDirection(t.x.PeerHolds(), y.Interface.HoldMethod))
 	}
 }
 
@@ -389,7 +354,7 @@ func (c *call) handsOver(x *side) bool {
 	if c.transfer == nil || c.transfer.x != x {
 		return false
 	}
-	x.leg = nil
+	x.Leg = nil
 	return true
 }
 
@@ -399,9 +364,9 @@ func (c *call) abortTransfer() {
 		c.stopTone(t)
 		c.transfer = nil
 		t.notify(487)
-		if t.next.leg != nil {
-			t.next.leg.Bye()
+		if t.next.Leg != nil {
+			t.next.Leg.Bye()
 		}
-		t.next.releasePorts(t.x)
+		t.next.ReleasePorts(t.x)
 	}
 }

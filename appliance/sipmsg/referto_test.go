@@ -1,10 +1,8 @@
-package call
+package sipmsg
 
 import (
 	"strings"
 	"testing"
-
-	"viaduct/appliance/sipmsg"
 )
 
 // FuzzReferTo feeds Refer-To values of a peer to their reader.
@@ -15,8 +13,8 @@ func FuzzReferTo(f *testing.F) {
 		if strings.ContainsAny(text, "\r\n\x00") {
 			return // such a value is no header field
 		}
-		for _, e := range sipmsg.ParseList([]string{text}) {
-			if uri, r := referTo(e.URI); r != nil && strings.Contains(uri, "?") {
+		for _, e := range ParseList([]string{text}) {
+			if uri, r := ReferTo(e.URI); r != nil && strings.Contains(uri, "?") {
 				t.Errorf("%q: %q", text, uri)
 			}
 		}
