@@ -52,8 +52,19 @@ const (
 
 func newPort(o *Options, n int) *port {
 	p := &port{Port: o.Ports[n], o: o, n: n, id: uint16(rand.Uint32()), requests: make(chan request), ended: make(chan struct{}), echoes: make(chan answer, 16), claims: make(chan claim)}
+	p.Virtual, p.Witnesses = onlyIPv4(p.Virtual), onlyIPv4(p.Witnesses)
 	p.askings = p.newAskings()
 	return p
+}
+
+// onlyIPv4 leaves out addresses of IPv6: a pair has none, and the check of the configuration says so.
+func onlyIPv4(list []netip.Addr) (kept []netip.Addr) {
+	for _, a := range list {
+		if a.Is4() {
+			kept = append(kept, a)
+		}
+	}
+	return kept
 }
 
 // State tells how the box stands at the port now.

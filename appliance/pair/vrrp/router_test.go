@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -224,6 +226,33 @@ func TestADeviceGoesAndComesBack(t *testing.T) {
 	w.connect(one, "192.168.1.2/24")
 	until(t, "it holds the address again", func() bool { return r.State()[0].Held && one.has(virtual) })
 	check(t, r.Advertise(100))
+}
+
+func TestIPv6IsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := w.add("one", "192.168.1.2/24")
+	p1, _ := ports()
+	p1.Virtual, p1.Witnesses = addrs("fd00::1", "192.168.1.1"), addrs("fd00::2")
+	r, stop := one.router(Options{}, p1)
+	check(t, r.Hold(context.Background()))
+	check(t, r.Advertise(100))
+	if !one.has(virtual) {
+		t.Error("the address of IPv4 is not held")
+	}
+	stop()
+	p1.Own = netip.MustParsePrefix("fd00::3/64")
+	p1.Name, p1.Device = "if_eth00", "eth0"
+	r = New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ports: []Port{p1}, Within: one.Do})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	until(t, "it says why it is not open", func() bool { return r.State()[0].Why == errNoIPv4.Error() })
+	if r.Advertise(100) == nil {
+		t.Error("advertised from IPv6")
+	}
+	cancel()
+	running.Wait()
 }
 
 func TestAWitnessFallsSilent(t *testing.T) {

@@ -37,6 +37,9 @@ type station struct {
 
 // open opens the sockets. Those of the box and of strangers are apart: what strangers send fills a buffer of its own, and never that of the other box.
 func (p *port) open() (*station, error) {
+	if !p.Own.Addr().Is4() || !p.Others.Is4() {
+		return nil, errNoIPv4
+	}
 	s := &station{failed: make(chan error, 4), ending: make(chan struct{})}
 	err := p.o.Within(func() error { return p.openAll(s) })
 	if err != nil {
@@ -45,6 +48,8 @@ func (p *port) open() (*station, error) {
 	}
 	return s, nil
 }
+
+var errNoIPv4 = errors.New("a pair has addresses of IPv4 alone")
 
 func (p *port) openAll(s *station) (err error) {
 	if s.kernel, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
