@@ -97,7 +97,7 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	engines := []system.Engine{{Name: "memory", Down: health.ServiceDown, Run: boundMemory}}
+	engines := []system.Engine{{Name: "memory", Down: health.ServiceDown, Run: boundMemory}, {Name: "pages", Down: health.ServiceDown, Run: trimAfter(start)}}
 	if *memory != "" {
 		engines = append(engines, system.Engine{Name: "heap profiles", Down: health.ServiceDown, Run: profileMemory(*memory)})
 	} else {
