@@ -36,9 +36,7 @@ func (l *Leg) vanish() {
 	if l.out != nil {
 		l.out.stop()
 	}
-	if l.turns.now != nil {
-		l.turns.now.limit.Stop()
-	}
+	l.turns.Clear()
 	clear(l.pending)
 	l.byeWanted, l.turns, l.offers = nil, turns{}, offers{}
 }

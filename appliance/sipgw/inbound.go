@@ -60,7 +60,7 @@ func (g *gateway) incoming(tx *siptx.Server) {
 		g.surplus(req, tx.From, why)
 		return
 	}
-	if least := tooShort(req); least != "" {
+	if least := sipdialog.TooShort(req); least != "" {
 		g.answer(tx, 422, []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}

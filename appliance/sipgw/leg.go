@@ -156,7 +156,7 @@ func (l *Leg) Bye(h ...sipmsg.Header) {
 			l.byeWanted = append([]sipmsg.Header{}, h...)
 		}
 	case legConfirmed:
-		if l.turns.notifies() {
+		if l.turns.Notifies() {
 			if l.byeWanted == nil {
 				l.byeWanted = append([]sipmsg.Header{}, h...)
 			}

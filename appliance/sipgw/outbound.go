@@ -26,22 +26,37 @@ type outbound struct {
 	to               siptransport.Target
 	began            time.Time // when the first one was to be sent
 
-	phones       *phones // that are asked; nil: the interface's peer is
-	tx           *siptx.Client
-	seq          uint32
-	state        inviteState
+	phones   *phones // that are asked; nil: the interface's peer is
+	tx       *siptx.Client
+	seq      uint32
+	state    inviteState
+	reported bool             // the owner knows how it ended
+	acks     map[ackKey]ack   // to repeat them
+	forks    map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
+	answer   *sipmsg.Response // a 2xx that waits for Leg.Ack
+	after    *aftermath       // this is its ACK to a late fork; nil: it is an INVITE of a leg
+	givenUp
+	repeats
+	inviteTimers
+}
+
+// givenUp tells whether an INVITE is wanted no more.
+type givenUp struct {
 	cancel       cancelState
 	cancelHeader []sipmsg.Header
 	hungUp       bool // a BYE came before the answer
-	reported     bool // the owner knows how it ended
-	tries        int
-	glares       int
-	acks         map[ackKey]ack   // to repeat them
-	forks        map[string]*fork // early dialogs in which more was said, by remote tag; nil: none
-	answer       *sipmsg.Response // a 2xx that waits for Leg.Ack
-	after        *aftermath       // this is its ACK to a late fork; nil: it is an INVITE of a leg
-	waitC        *time.Timer
-	guard        *time.Timer
+}
+
+// repeats counts the INVITEs that took the place of one.
+type repeats struct {
+	tries  int // with credentials, or a longer session
+	glares int
+}
+
+// inviteTimers end an INVITE that comes to nothing.
+type inviteTimers struct {
+	waitC *time.Timer // silence after a provisional response
+	guard *time.Timer // silence after a CANCEL
 }
 
 // invitation is what an INVITE says.
@@ -82,8 +97,8 @@ type ack struct {
 	raw   []byte
 }
 
-func (o *outbound) stop() {
-	for _, t := range []*time.Timer{o.waitC, o.guard} {
+func (x *inviteTimers) stop() {
+	for _, t := range []*time.Timer{x.waitC, x.guard} {
 		if t != nil {
 			t.Stop()
 		}
@@ -123,7 +138,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 		l.out.contentType, l.out.body = sipmsg.Attach(r.Body, r.Parts)
 	}
 	l.offers.last = r.Body
-	l.session.interval = i.SessionTimer
+	l.session.Interval = i.SessionTimer
 	if len(r.Targets) > 0 {
 		to = l.target0(r)
 	}
@@ -143,7 +158,7 @@ func (s *Stack) Invite(o Owner, r Invite) *Leg {
 func (l *Leg) invite(out *outbound, again []sipmsg.Header) {
 	out.stop()
 	out.seq, out.tx, out.state, out.waitC = l.dialog.LocalSeq, nil, inviteSent, nil // nothing was said to this one yet
-	h := append(l.sessionOffer(out), out.headers...)
+	h := append(l.session.Offer(), out.headers...)
 	if out.initial && out.phones != nil {
 		l.inviteAll(out, h)
 		return
@@ -391,7 +406,7 @@ func (l *Leg) inviteRefused(out *outbound, req *sip.Request, res *sipmsg.Respons
 		l.dialog.LocalSeq++
 		l.invite(out, l.account.auth.Credentials(string(sip.INVITE), req.Recipient.String(), out.body))
 		return
-	case wanted && code == 422 && l.sessionLonger(res):
+	case wanted && code == 422 && l.session.Longer(res):
 		out.tries++
 		l.dialog.LocalSeq++
 		l.invite(out, nil)

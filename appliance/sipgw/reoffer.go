@@ -78,7 +78,7 @@ func (l *Leg) retry(out *outbound) {
 // offered is a re-INVITE or UPDATE in the dialog d, an early one that our INVITE has made or the leg's own.
 func (l *Leg) offered(tx *siptx.Server, d *sipdialog.Dialog, early *fork) {
 	req := tx.Req
-	if least := tooShort(req); least != "" {
+	if least := sipdialog.TooShort(req); least != "" {
 		l.respond(tx, 422, "", nil, "", []sipmsg.Header{{Name: "Min-SE", Value: least}})
 		return
 	}

@@ -46,10 +46,10 @@ func (l *Leg) State() (LegState, bool) {
 const mostAsked = 4
 
 func (s *session) state() sipdialog.SessionState {
-	x := sipdialog.SessionState{On: s.on, Ours: s.ours, Interval: s.interval, Least: s.least}
-	if s.on {
+	x := sipdialog.SessionState{On: s.On, Ours: s.Ours, Interval: s.Interval, Least: s.Least}
+	if s.On {
 		x.Expire = max(0, time.Until(s.expires))
-		if s.ours {
+		if s.Ours {
 			x.Refresh = max(0, time.Until(s.refreshes))
 		}
 	}
@@ -118,11 +118,11 @@ const (
 // resumeSession goes on with the session timer of a restored leg. One that has run out while no box was there refreshes now, whose turn it
 // ever was: the peer's answer shows that the call is alive.
 func (l *Leg) resumeSession(x sipdialog.SessionState, since time.Duration) {
-	l.session.interval, l.session.least = x.Interval, x.Least
-	if !x.On || x.Interval < minSE || l.state == legOver {
+	l.session.Interval, l.session.Least = x.Interval, x.Least
+	if !x.On || x.Interval < sipdialog.MinSE || l.state == legOver {
 		return
 	}
-	l.session.on, l.session.ours = true, x.Ours
+	l.session.On, l.session.Ours = true, x.Ours
 	refresh, expire := x.Refresh-since, x.Expire-since
 	if overdue := expire < restoredLives; overdue || x.Ours {
 		if overdue || refresh <= 0 {

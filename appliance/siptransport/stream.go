@@ -42,13 +42,10 @@ type stream struct {
 	g        *Gate
 	kind     Transport
 	accepted bool
-	id       FlowID      // accepted: it never changes
-	trusted  bool        // requests are taken; set before it is read, for ours when its address is known
-	phone    bool        // accepted: from the network of phones
-	from     netip.Addr  // accepted: whose it is
-	spoken   atomic.Bool // something came on it that could be understood
-	opened   time.Time
-	target   netip.AddrPort // ours: what was dialled, or is now; guarded by the connections of the gate, as trusted is
+	caller
+	trusted bool // requests are taken; set before it is read, for ours when its address is known
+	opened  time.Time
+	target  netip.AddrPort // ours: what was dialled, or is now; guarded by the connections of the gate, as trusted is
 
 	mu    sync.Mutex
 	conn  net.Conn // nil while it is being dialled
@@ -61,6 +58,14 @@ type stream struct {
 	state streamState
 	outbox
 	usage
+}
+
+// caller says whose connection an accepted one is. It does not change, but for spoken.
+type caller struct {
+	id     FlowID
+	from   netip.Addr
+	phone  bool        // from the network of phones
+	spoken atomic.Bool // something came on it that could be understood
 }
 
 type streamState uint8
