@@ -2,6 +2,7 @@ package sipdialog
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -21,4 +22,15 @@ func FuzzLegState(f *testing.F) {
 			t.Fatalf("%s: %v", out, err)
 		}
 	})
+}
+
+func BenchmarkLegState(b *testing.B) {
+	x := LegState{Context: "SWITCH", Interface: "pbx", Said: strings.Repeat("a=rtpmap:0 PCMU/8000\r\n", 30)}
+	x.Dialog.CallID, x.Dialog.LocalTag, x.Dialog.RemoteTag, x.Dialog.Target = "id", "a", "b", "sip:a@b"
+	x.Dialog.Routes = []string{"<sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>"}
+	for b.Loop() {
+		if _, err := json.Marshal(x); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -39,7 +39,7 @@ func (l *Leg) post(f func()) {
 
 // emit tells the owner. It is posted, so that an event never comes in the middle of a method that the owner called.
 func (l *Leg) emit(e Event) {
-	if l.g != nil && l.g.Silent() {
+	if l.g != nil && !l.g.Speaks() {
 		return
 	}
 	if o := l.ownership.Current(); o != nil {

@@ -34,16 +34,17 @@ func (l *Leg) State() (LegState, bool) {
 	if l.account.auth != nil {
 		x.Nonces = l.account.auth.Nonces()
 	}
+	size := 0
 	for _, tx := range l.pending {
-		if len(x.Asked) < mostAsked {
-			x.Asked = append(x.Asked, sipdialog.Written(tx))
+		if r := sipdialog.Written(tx); size+len(r.Text) <= mostAsked {
+			x.Asked, size = append(x.Asked, r), size+len(r.Text)
 		}
 	}
 	return x, true
 }
 
-// mostAsked is how many requests of the peer that wait for us go with the state of a leg. There is one as a rule.
-const mostAsked = 4
+// mostAsked is how many octets of requests that wait for us go with the state of a leg. There is one as a rule, of 2 KB.
+const mostAsked = 32 << 10
 
 func (s *session) state() sipdialog.SessionState {
 	x := sipdialog.SessionState{On: s.On, Ours: s.Ours, Interval: s.Interval, Least: s.Least}

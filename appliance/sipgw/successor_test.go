@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"viaduct/appliance/config"
@@ -216,5 +218,49 @@ func TestNothingLeavesWhenTheTermIsOver(t *testing.T) {
 	udp.write(options("u3", "UDP"))
 	if m := udp.want("SIP/2.0 200 "); field(m, "Call-ID") != "u3" {
 		t.Errorf("an old answer comes late: %s", m)
+	}
+}
+
+// A box that hung finds timers that have run out, and requests that have come meanwhile. The calls are another one's by then.
+func TestABoxThatHungTellsItsCallsNothing(t *testing.T) {
+	timer := func(_ *config.Config, i *config.SIPInterface) { i.SessionTimer = 30 * time.Minute }
+	onPaper(t, timer, func(t *testing.T, b *bench) {
+		var term pair.Term
+		b.s.opts.Term = &term
+		l, ok := b.arrived("c1", "")
+		b.established(nil, "Session-Expires: 1800;refresher=uas\n")
+		term.End()
+		b.put(inDialogText("BYE", "c1", "bye", tagOf(field(ok, "To")), 2, "", ""))
+		if synctest.Wait(); l.outline.Over() {
+			t.Error("a BYE was heard that is for another box")
+		}
+		time.Sleep(time.Hour)
+		if list := b.sent(); len(list) != 0 {
+			t.Errorf("it says %q", firstLines(list))
+		}
+		b.call.none(t)
+	})
+}
+
+func BenchmarkRestore(b *testing.B) {
+	t := &testing.T{}
+	x := newBench(t, nil)
+	defer x.end()
+	state := LegState{Context: "SWITCH", Interface: "pbx", Said: strings.Repeat("a=rtpmap:0 PCMU/8000\r\n", 30), Speaker: peerAddr.Addr(), Here: boxAddr}
+	state.Dialog.CallID, state.Dialog.LocalTag, state.Dialog.RemoteTag, state.Dialog.Target, state.Dialog.Transport = "id", "a", "b", "sip:a@b", siptransport.UDP
+	state.Dialog.Routes = []string{"<sip:sip-du-a-eu.pstnhub.microsoft.com:5061;transport=tls;lr>"}
+	for n := 0; b.Loop(); n++ {
+		state.Dialog.CallID = fmt.Sprint("id", n)
+		text, err := json.Marshal(state)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var read LegState
+		if err := json.Unmarshal(text, &read); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := x.s.Restore(read, time.Second, x.call); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

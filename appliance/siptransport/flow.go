@@ -42,7 +42,7 @@ type datagramFlow struct {
 }
 
 func (f datagramFlow) Send(m []byte, _ func() bool, failed func(error)) {
-	if !f.d.g.speaks() {
+	if !f.d.g.Speaks() {
 		return
 	}
 	var err error = errNoListener
@@ -85,6 +85,9 @@ func (d *datagrams) read() {
 
 // datagram handles one datagram of a UDP socket.
 func (g *Gate) datagram(d *datagrams, from netip.AddrPort, b []byte) {
+	if !g.Speaks() {
+		return
+	}
 	trusted := g.Trusts(from.Addr())
 	if !trusted && !g.addresses.expects(from.Addr()) {
 		if !g.conf.Load().Gateway.AnswerUntrusted {

@@ -188,8 +188,9 @@ func (g *Gate) Silence() {
 // Silent reports whether Silence was called.
 func (g *Gate) Silent() bool { return g.silent.Load() }
 
-// speaks reports whether anything may leave the gate now.
-func (g *Gate) speaks() bool { return !g.silent.Load() && g.opts.Term.Runs() }
+// Speaks reports whether the gate may act now. It neither sends anything otherwise, nor takes what comes: a box that hung, and whose calls are
+// another one's by now, must not hear of their end.
+func (g *Gate) Speaks() bool { return !g.silent.Load() && g.opts.Term.Runs() }
 
 var errSilent = errors.New("another box speaks in the place of this one")
 

@@ -80,7 +80,7 @@ func (g *Gate) accept(l *listener) {
 func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.Trusts(from.Addr())
-	if !g.speaks() {
+	if !g.Speaks() {
 		discard(conn)
 		return
 	}
@@ -105,7 +105,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 
 // end closes a connection; one of a gate that must not speak without any word.
 func (g *Gate) end(conn net.Conn) {
-	if g.speaks() {
+	if g.Speaks() {
 		conn.Close()
 		return
 	}

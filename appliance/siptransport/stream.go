@@ -227,7 +227,7 @@ func (s *stream) close(err error) {
 			lost(err)
 		}
 	}
-	if f := s.g.opts.OnLost; f != nil && s.accepted && !s.g.Silent() {
+	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.Speaks() {
 		f(s.id)
 	}
 }
@@ -329,7 +329,7 @@ func (s *stream) ping() bool {
 }
 
 func (s *stream) writeNow(b []byte) bool {
-	if !s.g.speaks() {
+	if !s.g.Speaks() {
 		s.close(errSilent)
 		return false
 	}
@@ -411,6 +411,10 @@ func (s *stream) deliver(b []byte) (rest []byte, ok bool) {
 			s.Send([]byte("\r\n"), nil, nil) // RFC 5626 4.4.1
 		}
 		if head != nil && !s.pace() {
+			return nil, false
+		}
+		if !s.g.Speaks() {
+			s.close(errSilent)
 			return nil, false
 		}
 		if head != nil {
