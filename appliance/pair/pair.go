@@ -48,9 +48,13 @@ type Word struct {
 	Reigned  bool          `json:"reigned"`  // the reign is this box's, or was: of two that start together it has the later state
 	Priority uint8         `json:"priority"` // as in VRRP, by health: 1 to 254
 	Ports    []PortFitness `json:"ports"`
-	Eligible bool          `json:"eligible"`         // it could take over: it has all that the active box has told it. The active box itself is
-	Yields   bool          `json:"yields"`           // it was active, and has given up: the other is to take over now
-	Leaves   bool          `json:"leaves,omitempty"` // it leaves the pair; if it is active, it keeps the addresses, and nobody is to take over
+	// Alone: it is active because it stood alone until now, and the pair has not decided yet. Of two such boxes the one with more lines of
+	// configuration goes on: the other one is about to get what that has.
+	Alone    bool `json:"alone,omitempty"`
+	Lines    int  `json:"lines,omitempty"`
+	Eligible bool `json:"eligible"`         // it could take over: it has all that the active box has told it. The active box itself is
+	Yields   bool `json:"yields"`           // it was active, and has given up: the other is to take over now
+	Leaves   bool `json:"leaves,omitempty"` // it leaves the pair; if it is active, it keeps the addresses, and nobody is to take over
 	// Refuses is why the standby does not take over although the active box yields; "": it does.
 	Refuses string            `json:"refuses,omitempty"`
 	Calls   int               `json:"calls"`

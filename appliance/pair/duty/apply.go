@@ -1,6 +1,7 @@
 package duty
 
 import (
+	"net/netip"
 	"reflect"
 
 	"viaduct/appliance/config"
@@ -21,7 +22,7 @@ func (d *Duty) Apply(cfg *config.Config) {
 		d.mu.Unlock()
 		return
 	}
-	acted := d.acts.Load()
+	acted, had := d.acts.Load(), d.had(cfg, next)
 	d.stop(ending(before, next))
 	d.mu.Lock()
 	d.cfg, d.now = cfg, next
@@ -30,18 +31,18 @@ func (d *Duty) Apply(cfg *config.Config) {
 	switch {
 	case next.place == out:
 		acts = false
-		if before.told && acted && before.place != paired {
-			d.o.Box.Drop(next.why)
-		}
 	case next.place == shut && !before.told:
 		acts = d.keep.read().Acts || !cfg.Redundancy.Complete()
 	case next.place == shut:
 		acts = acted
 		d.keep.acts(acts)
 	case next.place == paired:
-		acts = before.told && acted && d.o.Facts().Calls > 0 // a box without calls may be a new one beside one that has some
+		// A box without calls may be a new one beside one that has some.
+		acts = before.told && acted && (before.place == paired || had && d.o.Facts().Calls > 0)
 	}
-	d.acts.Store(acts)
+	if d.acts.Store(acts); before.told && before.place != paired && acted && !acts {
+		d.o.Box.Drop("the box is one of a pair now, and looks for the other one first")
+	}
 	if next.place == paired {
 		d.link.Apply(settings)
 		d.start(acts)
@@ -60,6 +61,33 @@ func (d *Duty) Apply(cfg *config.Config) {
 	if d.o.Changed != nil && (acts != acted || before.place != next.place || before.box != next.box) {
 		d.o.Changed()
 	}
+}
+
+// had reports whether the box has had addresses of the pair until now. One that has not begins as any other one that joins, so that it takes them from
+// nobody.
+func (d *Duty) had(cfg *config.Config, next standing) bool {
+	d.mu.Lock()
+	before := d.cfg
+	d.mu.Unlock()
+	if before == nil || next.place != paired {
+		return false
+	}
+	had := map[netip.Addr]bool{}
+	for _, ip := range before.IP {
+		for _, i := range ip.Interfaces {
+			for _, a := range i.Addresses {
+				had[a.Prefix.Addr()] = true
+			}
+		}
+	}
+	for _, p := range d.layout(cfg, next.box).ports {
+		for _, a := range p.Virtual {
+			if had[a] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // judge says how the box stands in a configuration.

@@ -62,6 +62,7 @@ type Options struct {
 type Facts struct {
 	Serial, Release string
 	Calls           int
+	Lines           int               // of the configuration
 	Priority        uint8             // by health: 1 to 254; 0 is that of a box that is well
 	Unready         string            // why the box could not take over yet although it has the table, as the end of a sentence: files are not applied
 	Sums            map[string]string // of what both boxes should have alike: pair.Word.Sums

@@ -112,7 +112,11 @@ func (w *work) end(how manner) {
 		w.farewell(word)
 		w.d.link.Follow()
 		w.d.acts.Store(false)
-		w.d.o.Box.Drop("the box is not one of its pair any more")
+		why := "the box is not one of its pair any more"
+		if how == giveUp {
+			why = "the box stops, and the other one takes over"
+		}
+		w.d.o.Box.Drop(why)
 	}
 	w.d.keep.write(kept{reign, active && how != shed})
 	w.clerk.clear()
@@ -138,7 +142,11 @@ func (w *work) loop(ctx context.Context) {
 	defer tick.Stop()
 	due := true
 	for {
-		w.turn(due)
+		silence := w.turn(due)
+		var silent <-chan time.Time
+		if d := time.Until(silence); d >= 0 && d < w.l.interval {
+			silent = time.After(d + time.Millisecond)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -146,18 +154,20 @@ func (w *work) loop(ctx context.Context) {
 			due = true
 		case <-w.nudge:
 			due = false
+		case <-silent:
+			due = false
 		}
 	}
 }
 
-// turn decides once. When it is due, or something has changed, the box says how it is.
-func (w *work) turn(due bool) {
+// turn decides once. When it is due, or something has changed, the box says how it is. It returns when to decide again at the latest, if that is soon.
+func (w *work) turn(due bool) (silence time.Time) {
 	sights, linked := w.router.State(), w.d.link.State()
 	facts := w.clerk.facts()
 	w.mu.Lock()
 	now := time.Now()
 	w.e.See(sightsOf(sights))
-	w.e.Self(election.Self{Priority: facts.priority(), Synced: linked.Synced && facts.Unready == ""})
+	w.e.Self(election.Self{Priority: facts.priority(), Lines: facts.Lines, Synced: linked.Synced && facts.Unready == ""})
 	for _, c := range w.e.Step(now) {
 		w.changed(c)
 		due = true
@@ -173,12 +183,15 @@ func (w *work) turn(due bool) {
 	if due {
 		w.e.Said(now)
 	}
-	again := w.e.Contested(now)
+	if w.e.Contested() {
+		w.give(order{do: announce})
+	}
 	active, gone, priority := w.e.Role() == pair.Active, w.e.Yields() && w.gone, w.e.Advertises()
 	word := w.say(now)
+	silence = w.e.Silence()
 	w.mu.Unlock()
 	if !due {
-		return
+		return silence
 	}
 	switch {
 	case active:
@@ -187,9 +200,7 @@ func (w *work) turn(due bool) {
 		w.clerk.sent(w.router.Advertise(0))
 	}
 	w.d.link.Say(word)
-	if again {
-		w.give(order{do: announce})
-	}
+	return silence
 }
 
 // extend has the term run on from a decision.
@@ -244,7 +255,7 @@ func (w *work) changed(c election.Change) {
 			w.give(order{do: callOff})
 		}
 		w.give(order{do: takeOver, why: c.Why})
-		w.became(pair.Active, c, c.From == election.Standby && c.Why != election.HandedOver || c.From == election.Joining)
+		w.became(pair.Active, c, c.From == election.Standby && c.Why != election.HandedOver)
 		if c.From == election.Yielding {
 			w.refuse(errors.New(c.Why))
 		}

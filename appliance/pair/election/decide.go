@@ -42,11 +42,27 @@ func (e *Election) Step(now time.Time) []Change {
 	case e.Role() == pair.Active && now.Sub(e.since) > certainTime:
 		e.doubts = 0
 	}
+	e.watch(now)
 	for before := State(len(states)); before != e.state; {
 		before = e.state
 		e.decide(now)
 	}
 	return e.changes
+}
+
+// watch notes whether another one is active beside this one, and whether that is over.
+func (e *Election) watch(now time.Time) {
+	c := &e.contest
+	switch leads, lives := e.leads(now), e.lives(now); {
+	case e.Role() != pair.Active:
+		*c = contest{}
+	case leads && c.since.IsZero():
+		c.since = now
+	case !lives:
+		c.deaf = true
+	case !leads && (c.deaf || !c.since.IsZero()):
+		*c = contest{again: true}
+	}
 }
 
 // Said says that the box tells the other one how it is, as it does in each interval. Its term counts from here, not from later decisions: so it is over before
@@ -152,9 +168,6 @@ func (e *Election) refuses(now time.Time) string {
 // defeated gives up beside another active one.
 func (e *Election) defeated(now time.Time) bool {
 	if e.leads(now) {
-		if e.contest.IsZero() {
-			e.contest = now
-		}
 		if why := e.loses(now); why != "" {
 			e.become(now, Defeated, why)
 			return true
@@ -187,6 +200,9 @@ func (e *Election) Willing(now time.Time) error {
 
 // reignOn has the active box yield when the other one is better.
 func (e *Election) reignOn(now time.Time) {
+	if e.alone && (now.Sub(e.since) >= loneTime || e.speaks(now) && !e.leads(now)) {
+		e.alone, e.reign = false, Reign{e.reign.Number + 1, true}
+	}
 	willing := e.Willing(now) == nil
 	e.fast = e.fast || e.speaks(now) && e.other.word.Eligible
 	why := e.urge(now, willing)

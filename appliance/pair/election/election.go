@@ -58,6 +58,7 @@ type Sight struct {
 // Self is what the box says of itself.
 type Self struct {
 	Priority uint8 // by health: 1 to 254
+	Lines    int   // of its configuration
 	Synced   bool  // it has all that the active box has told it since that one became active
 }
 
@@ -77,9 +78,10 @@ type Election struct {
 	urges   urges
 	asked   string // why the operator's or the box's own wish to hand over is to be followed
 	handed  *handed
-	fast    bool      // in this reign the other one could take over as soon as it hears nothing
-	doubts  int       // so often it gave up because of a witness, and nobody was heard who was active
-	contest time.Time // since when another one has been active beside this one
+	fast    bool // in this reign the other one could take over as soon as it hears nothing
+	doubts  int  // so often it gave up because of a witness, and nobody was heard who was active
+	alone   bool // it is active because it stood alone, and the pair has not decided yet
+	contest contest
 	changes []Change
 }
 
@@ -99,6 +101,13 @@ type other struct {
 	at   time.Time
 }
 
+// contest is whether the network may have another one for active.
+type contest struct {
+	since time.Time // another one has been active beside this one; zero: none is
+	deaf  bool      // nothing is heard of the other one
+	again bool      // it was, and it is not any more: the network is to be told whose the addresses are
+}
+
 // handed is the outcome of a hand-over.
 type handed struct{ err error }
 
@@ -107,7 +116,7 @@ func New(o Options, now time.Time) *Election {
 	e := &Election{o: o, since: now, said: now, listens: now, reign: o.Reign, why: "it has just started"}
 	e.self.Priority = Well
 	if o.Active {
-		e.state, e.why = Active, "it had the addresses before it was one of a pair"
+		e.state, e.alone, e.why = Active, true, "it had the addresses before it was one of a pair"
 	}
 	for _, p := range o.Ports {
 		e.ports = append(e.ports, port{Port: p})
@@ -119,6 +128,7 @@ func New(o Options, now time.Time) *Election {
 const (
 	Well uint8 = 100 // what RFC 9568 5.2.4 has for a router that does not own the address
 	Ill  uint8 = 50
+	lone       = 20 // of a box that stood alone until now: it wins over nobody who is active in the pair
 )
 
 // Times. Those that depend on the interval are methods.
@@ -134,6 +144,7 @@ const (
 	maxDoubts   = 8
 	certainTime = time.Minute             // of a reign without doubts
 	kernelTime  = 1500 * time.Millisecond // that the kernel of a box that has failed may have the addresses
+	loneTime    = 10 * time.Second        // that such a box waits for words before VRRP decides
 	yieldTime   = time.Second             // that the other box has to take over
 	maxInterval = time.Second             // of another router's adverts that is believed
 )
@@ -210,6 +221,9 @@ func (e *Election) Priority() uint8 {
 			p -= 20
 		}
 	}
+	if e.alone {
+		p = min(p, lone)
+	}
 	return uint8(max(p, 1))
 }
 
@@ -234,7 +248,7 @@ func (e *Election) Eligible() bool { return e.Role() == pair.Active || e.state =
 // Say returns the part of the box's word that is known here.
 func (e *Election) Say(now time.Time) pair.Word {
 	w := pair.Word{Box: e.o.Box, Role: e.Role(), Hears: e.speaks(now), Reign: e.reign.Number, Reigned: e.reign.Own, Priority: e.Priority(),
-		Eligible: e.Eligible(), Yields: e.Yields(), Refuses: e.refuses(now)}
+		Alone: e.alone, Lines: e.self.Lines, Eligible: e.Eligible(), Yields: e.Yields(), Refuses: e.refuses(now)}
 	for _, p := range e.ports {
 		w.Ports = append(w.Ports, pair.PortFitness{Name: p.Name, Carrier: p.Carrier, Witness: p.Witness, Virtual: p.Virtual, Hears: p.hears(now)})
 	}
@@ -254,11 +268,22 @@ func (e *Election) Other(now time.Time) (w pair.Word, at time.Time, recent bool)
 // Leads reports whether the other box is active, as far as is heard.
 func (e *Election) Leads(now time.Time) bool { return e.leads(now) }
 
-// Contested reports whether another one was active beside this one. It is asked once: the network is to be told again whose the addresses are.
-func (e *Election) Contested(now time.Time) bool {
-	over := !e.contest.IsZero() && !e.leads(now)
-	if over {
-		e.contest = time.Time{}
+// Contested reports whether another one was active beside this one, or may have been. It is asked once: the network is to be told again whose the addresses
+// are.
+func (e *Election) Contested() bool {
+	again := e.contest.again
+	e.contest.again = false
+	return again && e.Role() == pair.Active
+}
+
+// Silence is when the other box has been silent for too long, if nothing more is heard of it.
+func (e *Election) Silence() time.Time {
+	end := e.other.at.Add(down(e.o.Interval, e.other.word.Priority))
+	for i := range e.ports {
+		p := &e.ports[i]
+		if t := p.heard.Add(down(p.interval, p.priority)); t.After(end) {
+			end = t
+		}
 	}
-	return over && e.Role() == pair.Active
+	return end
 }

@@ -113,11 +113,16 @@ func (s *shape) count(carrier, fit bool) {
 // better reports whether this box is to become active, and not the other one, whose word is heard and who is not active either.
 func (e *Election) better() bool {
 	w, own, theirs := e.other.word, e.own(), e.theirs()
+	lines := 0
+	if e.reign.Number == 0 { // the pair has never been one: the box with more has what the other one is to get
+		lines = cmp.Compare(e.self.Lines, w.Lines)
+	}
 	return cmp.Or(
 		compare(own.carriers > 0, theirs.carriers > 0),
 		compare(e.Eligible(), w.Eligible),
 		cmp.Compare(e.reign.Number, w.Reign),
 		compare(e.reign.Own, w.Reigned),
+		lines,
 		own.compare(theirs),
 		cmp.Compare(w.Box, e.o.Box)) > 0
 }
@@ -134,6 +139,9 @@ func compare(a, b bool) int {
 
 // loses says why this box is the one of two active ones that gives up; "": it is not.
 func (e *Election) loses(now time.Time) string {
+	if e.alone && now.Sub(e.since) < loneTime && !(e.speaks(now) && e.other.word.Hears) {
+		return "" // words are about to come, and what they decide is who copies what from whom
+	}
 	if !e.speaks(now) {
 		p, ok := e.advertises(now)
 		if ok && e.outranked(p.priority) {
@@ -151,10 +159,18 @@ func (e *Election) loses(now time.Time) string {
 				return ""
 			}
 		}
-		if theirs.fit == 0 && own.fit > 0 || now.Sub(e.contest) < e.down() { // it may be about to
+		if theirs.fit == 0 && own.fit > 0 || now.Sub(e.contest.since) < e.down() { // it may be about to
 			return ""
 		}
 		return "the other box was active too, and does not hear this one"
+	}
+	switch {
+	case e.alone && !w.Alone:
+		return "the other box is active in the pair, and this one stood alone"
+	case w.Alone && !e.alone, w.Alone && e.self.Lines > w.Lines:
+		return ""
+	case w.Alone && e.self.Lines < w.Lines:
+		return "both boxes stood alone, and the other one has more configuration"
 	}
 	later, reigns := cmp.Compare(e.reign.Number, w.Reign), compare(e.reign.Own, w.Reigned)
 	switch fit, number := cmp.Compare(own.fit, theirs.fit), cmp.Compare(w.Box, e.o.Box); {

@@ -11,7 +11,7 @@ import (
 
 var (
 	worlds = flag.Int("worlds", 1, "how many times as many worlds there are")
-	usual  = 20 // worlds, each with so many faults:
+	usual  = 20 // worlds, each with 1,000 faults
 	faults = 1000
 )
 

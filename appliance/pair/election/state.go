@@ -73,12 +73,15 @@ func (e *Election) become(now time.Time, to State, why string) {
 	e.urges, e.handed, e.asked = urges{}, nil, ""
 	if to == Active && states[from].role != pair.Active {
 		e.reign = Reign{e.reign.Number + 1, true}
-		e.fast, e.contest = false, time.Time{}
+		e.fast, e.contest = false, contest{}
 		if e.doubts > 0 { // it may have been wrong: the witness is to answer once more before it is believed
 			for i := range e.ports {
 				e.ports[i].answered = false
 			}
 		}
+	}
+	if states[to].role != pair.Active {
+		e.alone = false
 	}
 	if to == Defeated {
 		e.listens = now

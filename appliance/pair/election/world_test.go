@@ -65,6 +65,7 @@ type box struct {
 	priority uint8
 	inbox    []func()      // of a box that hangs
 	gone     bool          // after a hand-over
+	dark     time.Duration // when it had no carrier last
 	silent   time.Duration // when it did not act last
 	order    int
 	asks     [2]asking
@@ -182,6 +183,9 @@ func (w *world) look() {
 		m.acts[b] = x.acts()
 		if !m.acts[b] {
 			x.silent = w.now
+		}
+		if !x.Serves() {
+			x.dark = w.now
 		}
 		for n := range w.nets {
 			if !w.hears(b, n) {
@@ -339,7 +343,7 @@ func (x *box) turn(due bool) {
 		}
 		x.held = w.now + kernel
 	}
-	if e.Contested(w.time()) {
+	if e.Contested() {
 		x.announce()
 	}
 	if !due {
@@ -430,7 +434,7 @@ func (x *box) changed(c Change) {
 		for n := range w.nets {
 			heard = heard || w.now-w.open[y.n][n] > 500*time.Millisecond && w.nets[n].loss == 0
 		}
-		w.check.takes(w.now, x.n, heard && y.acts() && y.Serves() && w.now-y.silent > 500*time.Millisecond, false, true)
+		w.check.takes(w.now, x.n, heard && y.acts() && y.Serves() && w.now-max(y.silent, y.dark) > 500*time.Millisecond, false, true)
 		if c.Why == HandedOver {
 			w.check.takes(w.now, x.n, true, true, x.synced)
 		}

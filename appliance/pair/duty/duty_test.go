@@ -1,0 +1,263 @@
+package duty
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"viaduct/appliance/config"
+	"viaduct/appliance/health"
+	"viaduct/appliance/status"
+)
+
+// running are two boxes of which the first is active and the second its standby.
+func running(t *testing.T) (a *air, one, two *member, cfg *config.Config, end func()) {
+	a, one, two, cfg = pairOf(t)
+	one.Apply(cfg)
+	two.Apply(cfg)
+	if one.Acts() || two.Acts() {
+		t.Fatal("a box acts before it has listened")
+	}
+	first, second := one.runs(t), two.runs(t)
+	time.Sleep(5 * time.Second)
+	if s, other := one.Status(), two.Status(); s.State != status.PairActive || other.State != status.PairStandby {
+		t.Fatalf("%+v\n%+v", s, other)
+	}
+	return a, one, two, cfg, func() { first(); second() }
+}
+
+const started = "neither box was active, and this one is the better one"
+
+func TestTakingOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one, two, _, end := running(t)
+		defer end()
+		want(t, one, "follow", "release, term false", "follow", "lead", "hold, term true", "take over, term true: "+started)
+		want(t, two, "follow", "release, term false", "follow")
+		a.mu.Lock()
+		a.cut = true
+		a.mu.Unlock()
+		time.Sleep(370 * time.Millisecond)
+		synctest.Wait()
+		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path")
+		if !two.Acts() || two.Status().Switches[0].Role != "active" {
+			t.Errorf("%+v", two.Status())
+		}
+		time.Sleep(2 * time.Second)
+		if !two.o.Health.Active(health.RedundancyTaken) || !two.o.Health.Active(health.RedundancyAlone) || one.o.Health.Active(health.RedundancyTaken) {
+			t.Error("wrong alarms")
+		}
+		a.mu.Lock()
+		a.cut = false
+		a.mu.Unlock()
+		time.Sleep(time.Second)
+		want(t, one, "release, term false", "follow", "drop, term false: the other box was active too, and took over later")
+		if s := one.Status(); s.State != status.PairDefeated || !two.Acts() || one.Acts() {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2 * time.Second)
+		if !one.o.Health.Active(health.RedundancySplit) {
+			t.Error("no alarm of the split")
+		}
+		want(t, two, "announce")
+		time.Sleep(time.Hour)
+		if one.Status().State != status.PairStandby || one.o.Health.Active(health.RedundancySplit) || two.o.Health.Active(health.RedundancyAlone) {
+			t.Errorf("%+v", one.Status())
+		}
+	})
+}
+
+func TestASwitch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, _, end := running(t)
+		defer end()
+		one.events()
+		two.events()
+		if err := two.Switch(t.Context()); err == nil || !strings.Contains(err.Error(), "standby") {
+			t.Error(err)
+		}
+		one.refuses = errors.New("calls are in set-up")
+		if err := one.Switch(t.Context()); err == nil || !strings.Contains(err.Error(), "calls are in set-up") {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		want(t, one, "hand over, term true", "lead", "hold, term true", "take over, term true: the switch was called off: calls are in set-up")
+		one.refuses = nil
+		begun := time.Now()
+		if err := one.Switch(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begun); d > 100*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+		time.Sleep(time.Second)
+		want(t, one, "hand over, term true", "flush", "release, term false", "yield, term false", "release, term false", "follow",
+			"drop, term false: the other box took over")
+		want(t, two, "lead", "hold, term true", "take over, term true: the other box handed over")
+		if one.Acts() || !two.Acts() || two.o.Health.Active(health.RedundancyTaken) {
+			t.Error("wrong roles or alarms")
+		}
+	})
+}
+
+// A port without a carrier has the calls handed over at once, and nobody waits for those in set-up.
+func TestACablePulled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one, two, _, end := running(t)
+		defer end()
+		one.events()
+		one.refuses = errors.New("no time for that")
+		a.mu.Lock()
+		a.lan = true
+		a.mu.Unlock()
+		time.Sleep(time.Second)
+		if one.Acts() || !two.Acts() {
+			t.Errorf("%+v", one.Status())
+		}
+		want(t, one, "hand over, term true", "release, term false", "yield, term false", "release, term false", "follow", "drop, term false: the other box took over")
+		time.Sleep(5 * time.Second)
+		if !one.o.Health.Active(health.RedundancyPath) || !two.o.Health.Active(health.RedundancyPath) {
+			t.Error("no alarm of the port")
+		}
+	})
+}
+
+// A box that is slow to take over goes on saying that it lives, and one that is to give up meanwhile does not wait.
+func TestASlowBox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one, two, _, end := running(t)
+		defer end()
+		two.events()
+		two.slow = time.Hour
+		a.mu.Lock()
+		a.cut = true
+		a.mu.Unlock()
+		time.Sleep(time.Second)
+		two.mu.Lock()
+		before := two.adverts
+		two.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		two.mu.Lock()
+		said := two.adverts - before
+		two.mu.Unlock()
+		if said < 99 || !two.o.Term.Runs() {
+			t.Errorf("%d adverts in 10 s", said)
+		}
+		one.slow = 0
+		a.mu.Lock()
+		a.lan, a.cut = false, false
+		a.mu.Unlock()
+		time.Sleep(5 * time.Second) // box 1 is defeated, and its standby
+		two.events()
+		outcome := make(chan error, 1)
+		go func() { outcome <- two.Switch(t.Context()) }()
+		time.Sleep(time.Second)
+		end()
+		<-outcome
+		if got := strings.Join(two.events(), "\n"); !strings.Contains(got, "cut short") {
+			t.Error(got)
+		}
+	})
+}
+
+// A box that stops tells the other one so.
+func TestABoxThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, cfg := pairOf(t)
+		one.Apply(cfg)
+		two.Apply(cfg)
+		stop, end := one.runs(t), two.runs(t)
+		defer end()
+		time.Sleep(5 * time.Second)
+		one.events()
+		stop()
+		if !two.Acts() {
+			t.Errorf("%+v", two.Status())
+		}
+		want(t, one, "release, term false", "yield, term false", "follow", "drop, term false: the box stops, and the other one takes over")
+	})
+}
+
+// What a box is after another configuration.
+func TestConfigurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, cfg := pairOf(t)
+		none := configured([2]string{})
+		none.Redundancy = nil
+		off := configured([2]string{cfg.Redundancy.Key(1), cfg.Redundancy.Key(2)})
+		off.Redundancy.Enabled = false
+		strange := configured([2]string{cfg.Redundancy.Key(1), strings.Repeat("0", 64)})
+		half := configured([2]string{cfg.Redundancy.Key(1), ""})
+		one.Apply(none)
+		two.Apply(cfg)
+		defer one.runs(t)()
+		defer two.runs(t)()
+		if !one.Acts() || !one.o.Term.Runs() {
+			t.Error("a box that stands alone acts")
+		}
+		time.Sleep(time.Second)
+		one.Apply(half)
+		if !one.Acts() || one.Status().State != status.PairUnready || !one.o.Health.Active(health.RedundancyUnready) {
+			t.Errorf("%+v", one.Status())
+		}
+		one.Apply(cfg)
+		if !one.Acts() || one.o.Health.Active(health.RedundancyUnready) {
+			t.Error("a box with calls goes on as the active one of the pair")
+		}
+		time.Sleep(5 * time.Second)
+		if !one.Acts() || two.Status().State != status.PairStandby {
+			t.Errorf("%+v", two.Status())
+		}
+		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair")
+		one.Apply(none)
+		if !one.Acts() || !one.o.Term.Runs() {
+			t.Error("a box that leaves its pair goes on alone")
+		}
+		want(t, one, "leave, term true")
+		time.Sleep(time.Minute)
+		if two.Acts() || two.Status().State != status.PairUnready {
+			t.Errorf("the other box is to stay out: %+v", two.Status())
+		}
+		one.Apply(cfg)
+		time.Sleep(10 * time.Second)
+		if !one.Acts() || two.Status().State != status.PairStandby {
+			t.Errorf("%+v\n%+v", one.Status(), two.Status())
+		}
+		two.Apply(off)
+		if _, none := two.Place(); two.Acts() || !none || two.o.Term.Runs() {
+			t.Error("a standby that is shut down has no addresses")
+		}
+		one.Apply(off)
+		if _, none := one.Place(); !one.Acts() || none || !one.o.Term.Runs() {
+			t.Error("an active box that is shut down has them")
+		}
+		two.Apply(strange)
+		if box, none := two.Place(); two.Acts() || box != 0 || !none || two.Status().State != status.PairUnready {
+			t.Errorf("%+v", two.Status())
+		}
+		// A box remembers over a restart what it was when it was shut down.
+		for m, acts := range map[*member]bool{one: true, two: false} {
+			again := with(m.o)
+			again.link = fakePath{m}
+			again.Apply(off)
+			if again.Acts() != acts {
+				t.Errorf("box %d: %v after a restart", m.n+1, again.Acts())
+			}
+		}
+	})
+}
+
+func TestASwitchThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, _, _, end := running(t)
+		defer end()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := one.Switch(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
