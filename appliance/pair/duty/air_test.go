@@ -74,8 +74,8 @@ type fakeRouter struct {
 	m *member
 	o vrrp.Options
 
-	mu         sync.Mutex
-	held, gone bool
+	mu   sync.Mutex
+	held bool
 }
 
 func (r *fakeRouter) Run(ctx context.Context) { <-ctx.Done() }

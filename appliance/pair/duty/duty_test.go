@@ -211,7 +211,7 @@ func TestConfigurations(t *testing.T) {
 		if !one.Acts() || two.Status().State != status.PairStandby {
 			t.Errorf("%+v", two.Status())
 		}
-		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair")
+		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair", "announce")
 		one.Apply(none)
 		if !one.Acts() || !one.o.Term.Runs() {
 			t.Error("a box that leaves its pair goes on alone")

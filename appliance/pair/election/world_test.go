@@ -75,7 +75,6 @@ type box struct {
 type asking struct {
 	own, virtual         int // questions in a row without an answer
 	ownEver, virtualEver bool
-	asked                int // from the pair's address since it is held
 	taken                time.Duration
 }
 
