@@ -53,6 +53,7 @@ type Word struct {
 	Alone    bool `json:"alone,omitempty"`
 	Lines    int  `json:"lines,omitempty"`
 	Eligible bool `json:"eligible"`         // it could take over: it has all that the active box has told it. The active box itself is
+	Asks     bool `json:"asks,omitempty"`   // it is the standby, and somebody there has asked for a switch
 	Yields   bool `json:"yields"`           // it was active, and has given up: the other is to take over now
 	Leaves   bool `json:"leaves,omitempty"` // it leaves the pair; if it is active, it keeps the addresses, and nobody is to take over
 	// Refuses is why the standby does not take over although the active box yields; "": it does.

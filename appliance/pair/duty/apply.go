@@ -41,6 +41,7 @@ func (d *Duty) Apply(cfg *config.Config) {
 		acts = before.told && acted && (before.place == paired || had && d.o.Facts().Calls > 0)
 	}
 	if d.acts.Store(acts); before.told && before.place != paired && acted && !acts {
+		d.o.Term.End()
 		d.o.Box.Drop("the box is one of a pair now, and looks for the other one first")
 	}
 	if next.place == paired {
@@ -48,8 +49,9 @@ func (d *Duty) Apply(cfg *config.Config) {
 		d.start(acts)
 	} else {
 		d.link.Apply(link.Settings{})
-		d.o.Term.Free()
-		if !acts {
+		if acts {
+			d.o.Term.Free()
+		} else {
 			d.o.Term.End()
 		}
 	}

@@ -27,8 +27,9 @@ type clerk struct {
 
 // happened is an event that has an alarm for some time.
 type happened struct {
-	at  time.Time
-	why string
+	at    time.Time
+	why   string
+	calls int
 }
 
 // stranger is another router with the number of the pair, at a port.
@@ -83,7 +84,7 @@ func (c *clerk) sent(err error) {
 func (c *clerk) split(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.parted = happened{time.Now(), why}
+	c.parted = happened{at: time.Now(), why: why}
 }
 
 // became notes another role.
@@ -92,8 +93,17 @@ func (c *clerk) became(r pair.Role, why string, fault bool) {
 	defer c.mu.Unlock()
 	c.taken = happened{}
 	if r == pair.Active && fault {
-		c.taken = happened{time.Now(), why}
+		c.taken = happened{at: time.Now(), why: why}
 	}
+}
+
+// counted notes with how many calls the box has taken over.
+func (c *clerk) counted(calls int) {
+	c.mu.Lock()
+	c.taken.calls = calls
+	c.mu.Unlock()
+	c.w.d.counted(calls)
+	c.wake()
 }
 
 func (c *clerk) run(ctx context.Context) {
@@ -132,7 +142,7 @@ func (c *clerk) judge(now time.Time) {
 	}
 	one(health.RedundancyAlone, s.aloneWhy())
 	if s.contest != "" {
-		c.parted = happened{now, s.contest}
+		c.parted = happened{at: now, why: s.contest}
 	}
 	if c.parted.why != "" && now.Sub(c.parted.at) < splitTime {
 		one(health.RedundancySplit, c.parted.why)
@@ -145,7 +155,7 @@ func (c *clerk) judge(now time.Time) {
 		one(health.RedundancyUnready, "")
 	}
 	if c.taken.why != "" && now.Sub(c.taken.at) < takenTime {
-		h.Set(health.RedundancyTaken, health.Args{"calls": plural.Of(c.known.Calls, "call"), "why": c.taken.why})
+		h.Set(health.RedundancyTaken, health.Args{"calls": plural.Of(c.taken.calls, "call"), "why": c.taken.why})
 	} else {
 		h.Clear(health.RedundancyTaken, "")
 	}

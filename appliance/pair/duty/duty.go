@@ -267,4 +267,13 @@ func (d *Duty) record(role pair.Role, why string, calls int) {
 	d.past = append([]status.PairRoleChanged{{At: time.Now(), Role: role.String(), Why: why, Calls: calls}}, d.past[:min(len(d.past), maxPast-1)]...)
 }
 
+// counted notes with how many calls the box has taken over last.
+func (d *Duty) counted(calls int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.past) > 0 && d.past[0].Role == pair.Active.String() {
+		d.past[0].Calls = calls
+	}
+}
+
 const maxPast = 20

@@ -76,9 +76,6 @@ func TestASwitch(t *testing.T) {
 		defer end()
 		one.events()
 		two.events()
-		if err := two.Switch(t.Context()); err == nil || !strings.Contains(err.Error(), "standby") {
-			t.Error(err)
-		}
 		one.refuses = errors.New("calls are in set-up")
 		if err := one.Switch(t.Context()); err == nil || !strings.Contains(err.Error(), "calls are in set-up") {
 			t.Error(err)
@@ -99,6 +96,21 @@ func TestASwitch(t *testing.T) {
 		want(t, two, "lead", "hold, term true", "take over, term true: the other box handed over")
 		if one.Acts() || !two.Acts() || two.o.Health.Active(health.RedundancyTaken) {
 			t.Error("wrong roles or alarms")
+		}
+		// At the standby it is asked for, and this box takes over.
+		begun = time.Now()
+		if err := one.Switch(t.Context()); err != nil || time.Since(begun) > 200*time.Millisecond || !one.Acts() || two.Acts() {
+			t.Error(err, time.Since(begun))
+		}
+		time.Sleep(time.Second)
+		two.refuses = errors.New("calls are in set-up")
+		one.events()
+		if err := two.Switch(t.Context()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if err := one.Switch(t.Context()); err == nil || !strings.Contains(err.Error(), "in time") || !two.Acts() {
+			t.Error(err)
 		}
 	})
 }

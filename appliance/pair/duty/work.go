@@ -31,6 +31,7 @@ type work struct {
 	until   time.Time // the end of the term
 	gone    bool      // after a hand-over: the addresses are gone, and the other box may take over
 	waiting []chan error
+	asks    int // those at this box, the standby, who wait for the other one to hand over
 }
 
 func newWork(d *Duty, l layout, active bool) *work {
@@ -214,6 +215,7 @@ func (w *work) say(now time.Time) pair.Word {
 	word, f := w.e.Say(now), w.clerk.facts()
 	word.Serial, word.Release, word.Calls, word.Sums = f.Serial, f.Release, f.Calls, f.Sums
 	word.Yields = word.Yields && w.gone
+	word.Asks = w.asks > 0 && word.Role == pair.Standby
 	return word
 }
 
@@ -256,8 +258,11 @@ func (w *work) changed(c election.Change) {
 		}
 		w.give(order{do: takeOver, why: c.Why})
 		w.became(pair.Active, c, c.From == election.Standby && c.Why != election.HandedOver)
-		if c.From == election.Yielding {
+		switch c.From {
+		case election.Yielding:
 			w.refuse(errors.New(c.Why))
+		case election.Standby:
+			w.granted() // to those who asked here
 		}
 	case election.Switching:
 		w.order++
@@ -298,9 +303,13 @@ func (w *work) became(r pair.Role, c election.Change, fault bool) {
 
 func (w *work) give(o order) { w.hands.give(o) }
 
-// handTo hands over because somebody has asked for it.
+// handTo has the other box take over, or this one if it is the standby, because somebody has asked for it.
 func (w *work) handTo(ctx context.Context) error {
 	w.mu.Lock()
+	if state, _, _ := w.e.State(); state == election.Standby {
+		defer w.mu.Unlock()
+		return w.ask(ctx)
+	}
 	if err := w.e.Switch(time.Now(), "a switch was asked for"); err != nil {
 		w.mu.Unlock()
 		return err
@@ -315,6 +324,31 @@ func (w *work) handTo(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// askTime is how long the standby waits for the other box to hand over.
+const askTime = plannedTime + 5*time.Second
+
+// ask has the active box asked for a switch, and waits until this one is active. The lock is held, and let go meanwhile.
+func (w *work) ask(ctx context.Context) error {
+	if _, _, speaks := w.e.Other(time.Now()); !speaks {
+		return errors.New("the other box is not heard on the direct path")
+	}
+	outcome := make(chan error, 1)
+	w.waiting = append(w.waiting, outcome)
+	w.asks++
+	w.mu.Unlock()
+	var err error
+	select {
+	case err = <-outcome:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-time.After(askTime):
+		err = errors.New("the other box did not hand over in time")
+	}
+	w.mu.Lock()
+	w.asks--
+	return err
 }
 
 // granted and refuse tell those who wait for a switch how it went. The lock is held.

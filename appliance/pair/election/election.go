@@ -172,6 +172,9 @@ func (e *Election) Advert(now time.Time, n int, priority uint8, interval time.Du
 
 // Word says that the other box's word was heard.
 func (e *Election) Word(now time.Time, w pair.Word) {
+	if w.Asks && !e.other.word.Asks && e.state == Active {
+		e.asked = "a switch was asked for at the other box"
+	}
 	e.other = other{w, now}
 	switch {
 	case w.Reign <= e.reign.Number:
