@@ -126,6 +126,7 @@ func (w *wall) open(p *port, in, refused *chain) {
 	w.paired(p, in)
 	in.add(connection("established,related", expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
 	in.errors(control)
+	w.orphans(p, in)
 	in.add(connection("invalid", expr.CtStateBitINVALID), counter, refuse)
 	for _, g := range w.cfg.Gateways {
 		for _, i := range g.Interfaces {

@@ -7,6 +7,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/pair"
 
+	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -119,5 +120,24 @@ func (w *wall) paired(p *port, in *chain) {
 	}
 	in.add(icmp("icmp", "echo-reply"), rate(100), accept)
 }
+
+// orphans lets segments of connections come through that the other box had: the kernel knows none of them, and answers each with a reset. Peers open new
+// connections then, instead of waiting for minutes. Nobody is let in: what has no SYN opens nothing.
+func (w *wall) orphans(p *port, in *chain) {
+	if p.seat == nil || p.seat.out {
+		return
+	}
+	for _, a := range p.conf.Addresses {
+		if a.Prefix.IsValid() {
+			in.add(address("daddr", single(a.Prefix.Addr())), midstream, rate(100), accept)
+		}
+	}
+}
+
+// midstream matches segments of TCP that begin no connection.
+var midstream = part{text: "tcp flags & syn == 0", exprs: append(meta(expr.MetaKeyL4PROTO, []byte{unix.IPPROTO_TCP}),
+	payload(expr.PayloadBaseTransportHeader, 13, 1),
+	&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{0x02}, Xor: []byte{0}},
+	&expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: []byte{0}})}
 
 var vrrpGroup = netip.AddrFrom4([4]byte{224, 0, 0, 18})

@@ -1,12 +1,14 @@
 package netcfg
 
 import (
+	"encoding/binary"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"viaduct/appliance/config"
 
@@ -186,4 +188,42 @@ func TestTheOtherBoxIsLetIn(t *testing.T) {
 		{"SSH at the own address", "tcp", "192.168.1.3", "192.168.1.2:22", true},
 		{"SSH at the direct path", "tcp", "10.99.0.2", "10.99.0.1:22", false},
 	})
+}
+
+// A segment of a connection that the other box had is answered with a reset, so that the peer opens a new one.
+func TestAConnectionOfTheOtherBoxIsReset(t *testing.T) {
+	w, n := pairWorld(t, &Place{Box: 1})
+	w.address("peth01", "52.114.75.24/14", "123.123.123.113/28")
+	must(n.Apply(pairConfig()))(t)
+	take(t, "eth01", "123.123.123.123/32")
+	waitRunning(t, "eth01")
+	for _, at := range []string{"123.123.123.123:5062", "123.123.123.123:40000"} {
+		if !w.reset(t, "52.114.75.24", at) {
+			t.Errorf("a segment to %s is not answered", at)
+		}
+	}
+	if w.reset(t, "52.114.75.24", "123.123.123.121:40000") {
+		t.Error("a segment to the box's own address is answered")
+	}
+}
+
+// reset reports whether a neighbour's segment in the middle of a connection is answered with a reset.
+func (w *world) reset(t *testing.T, from, to string) (answered bool) {
+	t.Helper()
+	source, target := netip.AddrPortFrom(netip.MustParseAddr(from), 45678), netip.MustParseAddrPort(to)
+	w.atPeer(func() {
+		c := must(net.ListenPacket("ip4:tcp", from))(t)
+		defer c.Close()
+		must(c.WriteTo(tcp(source, target, ack), &net.IPAddr{IP: target.Addr().AsSlice()}))(t)
+		check(t, c.SetDeadline(time.Now().Add(200*time.Millisecond)))
+		const rst = 0x04
+		for buf := make([]byte, 100); !answered; {
+			size, _, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			answered = size >= 20 && binary.BigEndian.Uint16(buf[2:]) == source.Port() && buf[13]&rst != 0
+		}
+	})
+	return answered
 }
