@@ -119,6 +119,7 @@ func TestProblemsOfAPair(t *testing.T) {
 		"a witness elsewhere":        {with("witness 192.168.1.100", "witness 192.168.2.100"), "the witness 192.168.2.100 is not in 192.168.1.0/24", ""},
 		"a box as the witness":       {with("witness 192.168.1.100", "witness 192.168.1.3"), "the witness must be another device", ""},
 		"the pair as the witness":    {with("witness 192.168.1.100", "witness 192.168.1.1"), "the witness must be another device", ""},
+		"of IPv6":                    {with("ipaddress if_eth00 192.168.1.1/24", "ipaddress if_eth00 192.168.1.1/24\n    ipaddress six 2001:db8::1/64"), "nobody has 2001:db8::1 while the box is one of a pair", ""},
 		"from DHCP":                  {with("ipaddress if_eth00 192.168.1.1/24", "ipaddress if_eth00 dhcp"), "an address of the pair cannot come from DHCP", ""},
 		"an interface of neither": {pairOfAll + "context ip ROUTER\n  interface if_eth01\n    ipaddress if_eth01 203.0.113.5/29\nport ethernet 0 1\n  bind interface ROUTER if_eth01\n  no shutdown\n",
 			"both boxes of the pair have 203.0.113.5 at the same time", ""},

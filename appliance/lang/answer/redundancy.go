@@ -140,7 +140,7 @@ func (pg Page) pairPorts(r status.Redundancy, now time.Time) {
 }
 
 // kinds are the entries of the table by the words of users; others are named as they are.
-var kinds = map[string]string{"held": "waiting call", "media": "voice stream"}
+var kinds = map[string]string{"held": "waiting call", "media": "voice stream", "rescued": "list of emergency callers"}
 
 func (pg Page) replication(r status.Redundancy, now time.Time) {
 	p := r.Replication

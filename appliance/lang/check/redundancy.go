@@ -113,7 +113,7 @@ func (c *checker) ownAddress(w Where, x *config.IPInterface, a *config.PairAddre
 	}
 	for _, v := range x.Addresses {
 		switch {
-		case v.DHCP:
+		case v.DHCP || v.Prefix.Addr().Is6():
 		case v.Prefix.Addr() == p.Addr():
 			c.add(w, Warning, fmt.Sprintf("%s is the address of the pair: each box needs one of its own beside it", p.Addr()), "")
 		case v.Prefix.Masked() != p.Masked():
@@ -160,7 +160,7 @@ func (c *checker) witness(i *config.PairInterface, x *config.IPInterface) {
 		slices.ContainsFunc(x.Addresses, func(a config.IPAddress) bool { return a.Prefix.Addr() == i.Witness })
 	switch {
 	case !i.Witness.IsValid():
-		if !c.hasGateway(net) {
+		if len(c.cfg.Witnesses(i)) == 0 {
 			c.in(i, Warning, "the boxes have nobody to ask who has the pair's address here when they lose each other: there is no witness, and no route has its gateway in "+net.String(), "witness "+c.neighbour(net))
 		}
 	case ours:
@@ -168,17 +168,6 @@ func (c *checker) witness(i *config.PairInterface, x *config.IPInterface) {
 	case !net.Contains(i.Witness):
 		c.add(w, Warning, fmt.Sprintf("the witness %s is not in %s: only a device in this network can tell who has the pair's address here", i.Witness, net), "")
 	}
-}
-
-func (c *checker) hasGateway(net netip.Prefix) bool {
-	for _, x := range c.cfg.IP {
-		for _, t := range x.Tables {
-			if slices.ContainsFunc(t.Routes, func(r config.IPRoute) bool { return net.Contains(r.Gateway) }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // neighbour is a peer in a network, for a line that names one.
@@ -204,6 +193,8 @@ func (c *checker) besidePair(r *config.Redundancy) {
 			for n, a := range i.Addresses {
 				w := c.at(i, "Addresses", n)
 				switch {
+				case in[i] && a.Prefix.Addr().Is6():
+					c.add(w, Warning, fmt.Sprintf("a pair has addresses of IPv4 alone: nobody has %s while the box is one of a pair", a.Prefix.Addr()), "")
 				case in[i] && a.DHCP:
 					c.add(w, Warning, "an address of the pair cannot come from DHCP: both boxes must know it", "")
 				case in[i] || a.DHCP || !bound[i]:
