@@ -1,6 +1,10 @@
 package sipgw
 
-import "errors"
+import (
+	"errors"
+	"maps"
+	"slices"
+)
 
 var errDropped = errors.New("another box speaks in the place of this one")
 
@@ -22,6 +26,23 @@ func (s *Stack) DropAll() {
 		}
 		g.transactions.Drop(errDropped)
 		g.Close()
+	}
+}
+
+// Disconnect ends all TCP and TLS connections as they should end, and refuses new ones, because another box is about to take over: peers open
+// theirs to that one, and lose no message on a connection that it does not know. Legs stay, and so does what goes by UDP. DropAll is next, or
+// Reconnect if the other box does not take over after all.
+func (s *Stack) Disconnect() { s.each((*gateway).Disconnect) }
+
+// Reconnect lets connections in again.
+func (s *Stack) Reconnect() { s.each((*gateway).Reconnect) }
+
+func (s *Stack) each(do func(*gateway)) {
+	s.mu.Lock()
+	list := slices.Collect(maps.Values(s.gateways))
+	s.mu.Unlock()
+	for _, g := range list {
+		do(g)
 	}
 }
 

@@ -221,6 +221,47 @@ func TestNothingLeavesWhenTheTermIsOver(t *testing.T) {
 	}
 }
 
+// Before a planned switch peers are told that their connections end, so that they lose no message on one that the other box does not know.
+func TestConnectionsEndBeforeASwitch(t *testing.T) {
+	a := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { i.Remote.Host = "sip.example" })
+	lost := make(chan siptransport.FlowID, 10)
+	a.s.opts.OnLost = func(f siptransport.FlowID) { lost <- f }
+	pool := x509.NewCertPool()
+	pool.AddCert(a.root.cert)
+	cert := a.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
+	secured := func() *peer {
+		c := tls.Client(a.connect("127.0.0.2", a.secure).c, &tls.Config{RootCAs: pool, ServerName: "sbc.example", Certificates: []tls.Certificate{cert}})
+		return &peer{t, c, bufio.NewReader(c)}
+	}
+	overTLS := func(m string) string { return strings.ReplaceAll(overTCP(m), "/TCP", "/TLS") }
+	p := secured()
+	p.write(overTLS(inviteText("c1", "b1", "", "v=0 offer")))
+	p.want("SIP/2.0 100 ")
+	in := <-a.calls
+	a.call.on(func() { in.Leg.Answer([]byte("v=0 answer")) })
+	ok := p.want("SIP/2.0 200 ")
+	p.write(overTLS(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", "")))
+	want[Acked](t, a.call)
+	a.s.Disconnect()
+	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if rest, err := io.ReadAll(p.r); len(rest) != 0 || err != nil { // TLS says that it is the end
+		t.Errorf("the last word was %q, %v", rest, err)
+	}
+	if p, err := a.tryConnect("127.0.0.2", a.secure); err == nil {
+		p.silent()
+	}
+	a.s.Reconnect()
+	p = secured()
+	p.write(overTLS(inDialogText("BYE", "c1", "bye", tagOf(field(ok, "To")), 2, "", "")))
+	p.want("SIP/2.0 200 ")
+	want[Ended](t, a.call)
+	select {
+	case <-lost:
+		t.Error("the registrar is told of a phone's connection that only moves")
+	default:
+	}
+}
+
 // A box that hung finds timers that have run out, and requests that have come meanwhile. The calls are another one's by then.
 func TestABoxThatHungTellsItsCallsNothing(t *testing.T) {
 	timer := func(_ *config.Config, i *config.SIPInterface) { i.SessionTimer = 30 * time.Minute }

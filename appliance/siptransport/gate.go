@@ -75,6 +75,7 @@ type Gate struct {
 
 	conf    atomic.Pointer[Conf]
 	silent  atomic.Bool   // see Silence
+	parted  atomic.Bool   // see Disconnect
 	rewatch chan struct{} // the peers' names changed
 	stop    context.CancelFunc
 	senders senders
@@ -193,6 +194,21 @@ func (g *Gate) Silent() bool { return g.silent.Load() }
 func (g *Gate) Speaks() bool { return !g.silent.Load() && g.opts.Term.Runs() }
 
 var errSilent = errors.New("another box speaks in the place of this one")
+
+// Disconnect ends all connections as they should end, and has no new ones: their peers are to open them to the box that takes the place of this
+// one. What they would be told of a lost connection nobody is told. Datagrams go on.
+func (g *Gate) Disconnect() {
+	g.parted.Store(true)
+	for _, s := range g.connections.pick(anyStream) {
+		s.close(errSilent)
+	}
+}
+
+// Reconnect lets connections in again.
+func (g *Gate) Reconnect() { g.parted.Store(false) }
+
+// connects reports whether there may be connections.
+func (g *Gate) connects() bool { return g.Speaks() && !g.parted.Load() }
 
 // Incomplete reports whether a socket of the gateway is missing.
 func (g *Gate) Incomplete() bool {

@@ -227,7 +227,7 @@ func (s *stream) close(err error) {
 			lost(err)
 		}
 	}
-	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.Speaks() {
+	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.connects() {
 		f(s.id)
 	}
 }
