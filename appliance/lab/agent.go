@@ -70,6 +70,7 @@ type clientTx struct {
 	take     func(*message) // every response, in run
 	final    bool
 	heard    bool // any response: no more retransmissions of an INVITE
+	moved    bool // it was sent on a second flow, because the first one broke
 	repeat   *time.Timer
 	deadline *time.Timer
 }
@@ -283,6 +284,14 @@ func (tx *clientTx) send(a *agent) {
 	if !tx.flow.reliable() {
 		tx.repeatRequest(a, data, timerT1)
 	}
+}
+
+// move sends a request that had no response on another flow, as a transaction of its own.
+func (tx *clientTx) move(a *agent, f *flow) {
+	delete(a.clients, tx.key)
+	tx.flow, tx.request.headers = f, tx.request.headers[1:] // without the Via
+	a.putVia(tx, token(10))
+	tx.send(a)
 }
 
 func (tx *clientTx) repeatRequest(a *agent, data []byte, wait time.Duration) {

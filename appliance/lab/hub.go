@@ -185,8 +185,28 @@ func (h *Hub) way(use func(*flow, error)) {
 			if h.out == f {
 				h.out = nil
 			}
+			if t.world.options.Pair && t.ctx.Err() == nil {
+				h.again(f)
+			}
 		})
 	})
+}
+
+// again sends what had no answer on a connection that broke over another one, once: the other box of a pair knows nothing of the connection.
+func (h *Hub) again(broken *flow) {
+	for _, tx := range h.teams.clients {
+		if tx.flow != broken || tx.heard || tx.final || tx.moved {
+			continue
+		}
+		tx.moved = true
+		h.way(func(f *flow, err error) {
+			if err != nil {
+				tx.fail(h.teams.agent, 503, "Connection Failed")
+				return
+			}
+			tx.move(h.teams.agent, f)
+		})
+	}
 }
 
 func (h *Hub) opened(f *flow, err error) {
