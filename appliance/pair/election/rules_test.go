@@ -1,0 +1,238 @@
+package election
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"viaduct/appliance/pair"
+)
+
+// lonely is one box of a pair, whose other one is what the test says it is.
+type lonely struct {
+	*Election
+	now    time.Time
+	sights []Sight
+	self   Self
+	word   pair.Word // said in each interval; Box 0: nothing is
+	advert int       // priority that is heard at the first port; -1: nothing is
+}
+
+func newLonely(box uint8, change func(*Options)) *lonely {
+	o := Options{Box: box, Interval: interval}
+	for n, name := range []string{"LAN", "WAN", "DIRECT"} {
+		addr := func(b uint8) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n), 0, 10 + b}) }
+		o.Ports = append(o.Ports, Port{Name: name, Direct: n == direct, Own: addr(box), Others: addr(3 - box)})
+	}
+	if change != nil {
+		change(&o)
+	}
+	carrier := Sight{Carrier: true}
+	l := &lonely{Election: New(o, epoch), now: epoch, advert: -1, sights: []Sight{carrier, carrier, carrier}, self: Self{Priority: Well}}
+	return l
+}
+
+// runs lets time pass, and returns the steps.
+func (l *lonely) runs(d time.Duration) (steps []string) {
+	for end := l.now.Add(d); l.now.Before(end); l.now = l.now.Add(interval) {
+		if l.word.Box != 0 {
+			l.Word(l.now, l.word)
+		}
+		if l.advert >= 0 {
+			l.Advert(l.now, 0, uint8(l.advert), interval)
+		}
+		l.See(l.sights)
+		l.Self(l.self)
+		for _, c := range l.Step(l.now) {
+			steps = append(steps, c.To.String()+": "+c.Why)
+		}
+		l.Said(l.now)
+	}
+	return steps
+}
+
+// wordOf is a word of the other box.
+func wordOf(box uint8, change func(*pair.Word)) pair.Word {
+	w := pair.Word{Box: box, Role: pair.Standby, Eligible: true, Hears: true, Priority: Well}
+	for _, name := range []string{"LAN", "WAN", "DIRECT"} {
+		w.Ports = append(w.Ports, pair.PortFitness{Name: name, Carrier: true, Hears: true})
+	}
+	if change != nil {
+		change(&w)
+	}
+	return w
+}
+
+func is(t *testing.T, steps []string, want ...string) {
+	t.Helper()
+	if got, wanted := strings.Join(steps, "\n"), strings.Join(want, "\n"); got != wanted {
+		t.Errorf("%s\nwanted\n%s", got, wanted)
+	}
+}
+
+const reigns = "active: no other box is active"
+
+// active is a box that is active.
+func active(t *testing.T, box uint8, change func(*Options)) *lonely {
+	l := newLonely(box, change)
+	is(t, l.runs(5*time.Second), reigns)
+	return l
+}
+
+func TestVRRPAlone(t *testing.T) {
+	for _, c := range []struct {
+		box      uint8
+		priority int
+		loses    bool
+	}{{1, 99, false}, {1, 100, true}, {2, 100, false}, {2, 101, true}, {1, 0, false}, {2, 255, true}} {
+		l := active(t, c.box, nil)
+		l.advert = c.priority
+		if lost := len(l.runs(time.Second)) > 0; lost != c.loses {
+			t.Errorf("box %d, %d: %v", c.box, c.priority, lost)
+		}
+	}
+}
+
+func TestWordsOfTwoActiveBoxes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		box    uint8
+		own    func(*lonely)
+		change func(*pair.Word)
+		loses  string
+	}{
+		{"later", 1, nil, func(w *pair.Word) { w.Reign, w.Reigned = 2, true }, "took over later"},
+		{"earlier", 1, nil, func(w *pair.Word) { w.Reign, w.Reigned = 0, true }, ""},
+		{"together, the lower number", 1, nil, func(w *pair.Word) { w.Reign, w.Reigned = 1, true }, ""},
+		{"together, the higher number", 2, nil, func(w *pair.Word) { w.Reign, w.Reigned = 1, true }, "its number is lower"},
+		{"later, without a network", 1, nil, func(w *pair.Word) {
+			w.Reign, w.Reigned, w.Ports[0].Witness = 2, true, pair.WitnessSilent
+		}, ""},
+		{"earlier, and this one without a network", 1, func(l *lonely) { l.sights[0].Witness = pair.WitnessSilent }, nil, "more ports with a network"},
+		{"it hears nothing", 1, nil, func(w *pair.Word) {
+			w.Hears = false
+			for i := range w.Ports {
+				w.Ports[i].Hears = false
+			}
+		}, "does not hear this one"},
+		{"it hears VRRP only, and is the higher", 1, nil, func(w *pair.Word) { w.Hears = false }, "its priority is higher"},
+		{"it hears VRRP only, and is the lower", 2, nil, func(w *pair.Word) { w.Hears = false }, ""},
+		{"alone", 2, nil, func(w *pair.Word) { w.Alone, w.Lines, w.Reign = true, 1000, 7 }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := active(t, c.box, nil)
+			if c.own != nil {
+				c.own(l)
+			}
+			l.word = wordOf(3-c.box, func(w *pair.Word) {
+				w.Role = pair.Active
+				if c.change != nil {
+					c.change(w)
+				}
+			})
+			steps := l.runs(2 * time.Second)
+			if c.loses == "" {
+				is(t, steps)
+			} else if len(steps) != 1 || !strings.HasPrefix(steps[0], "defeated: ") || !strings.HasSuffix(steps[0], c.loses) {
+				t.Errorf("%q", steps)
+			}
+		})
+	}
+}
+
+// Both had the addresses when they were made a pair: words decide, whatever VRRP says meanwhile, and the one with more configuration goes on.
+func TestTwoThatStoodAlone(t *testing.T) {
+	for _, c := range []struct {
+		lines int
+		loses bool
+	}{{10, false}, {1000, true}} {
+		l := newLonely(1, func(o *Options) { o.Active = true })
+		l.self.Lines = 100
+		l.advert = int(Well) + 50
+		is(t, l.runs(3*time.Second))
+		l.word = wordOf(2, func(w *pair.Word) { w.Role, w.Alone, w.Lines = pair.Active, true, c.lines })
+		if steps := l.runs(2 * time.Second); len(steps) > 0 != c.loses {
+			t.Errorf("%d lines: %q", c.lines, steps)
+		}
+	}
+	// One that is active in the pair wins over one that stood alone, whatever that remembers.
+	l := newLonely(1, func(o *Options) { o.Active, o.Reign = true, Reign{Number: 9, Own: true} })
+	l.self.Lines = 1000
+	l.word = wordOf(2, func(w *pair.Word) { w.Role, w.Reign = pair.Active, 1 })
+	is(t, l.runs(time.Second), "defeated: the other box is active in the pair, and this one stood alone")
+	// When the other one is not active, it is as if it had taken over.
+	l = newLonely(1, func(o *Options) { o.Active = true })
+	l.word = wordOf(2, func(w *pair.Word) { w.Eligible = false })
+	is(t, l.runs(time.Second))
+	if l.Reign() != (Reign{1, true}) || l.Priority() != Well {
+		t.Error(l.Reign(), l.Priority())
+	}
+}
+
+func TestPreferenceAndHealth(t *testing.T) {
+	l := active(t, 2, func(o *Options) { o.Preempt = true })
+	l.word = wordOf(1, nil)
+	is(t, l.runs(9*time.Second))
+	is(t, l.runs(3*time.Second), "switching: box 1 is preferred")
+	if l.Urgent() {
+		t.Error("nothing hurries")
+	}
+	l = active(t, 2, func(o *Options) { o.Preempt = true })
+	l.word = wordOf(1, func(w *pair.Word) { w.Priority = Ill })
+	is(t, l.runs(time.Hour))
+	l = active(t, 1, nil)
+	l.self.Priority = Ill
+	l.word = wordOf(2, nil)
+	is(t, l.runs(9*time.Minute))
+	is(t, l.runs(time.Minute), "switching: the other box is in better health")
+}
+
+// A box that left its pair with the addresses is not followed by the other one, until that hears of it again.
+func TestABoxThatLeaves(t *testing.T) {
+	s := newLonely(2, nil)
+	s.self.Synced = true
+	s.word = wordOf(1, func(w *pair.Word) { w.Role, w.Reign, w.Reigned = pair.Active, 1, true })
+	is(t, s.runs(5*time.Second), "standby: it has what the other box has")
+	s.word.Leaves = true
+	is(t, s.runs(time.Second))
+	s.word = pair.Word{}
+	is(t, s.runs(time.Hour))
+	if !s.Left() {
+		t.Error("it has not left")
+	}
+	s.Word(s.now, wordOf(1, func(w *pair.Word) { w.Role = pair.Active }))
+	is(t, s.runs(time.Second), "active: nothing is heard of the other box on any path")
+}
+
+// A witness that never answers the pair's address says nothing, and one that is asked while the other box says that it is no more than standby neither.
+func TestAWitnessThatIsNotBelieved(t *testing.T) {
+	l := active(t, 1, nil)
+	l.sights[0].Witness, l.sights[0].Virtual = pair.WitnessHeard, pair.WitnessSilent
+	is(t, l.runs(time.Minute))
+	l.sights[0].Virtual = pair.WitnessHeard
+	l.runs(time.Second)
+	l.sights[0].Virtual = pair.WitnessSilent
+	l.word = wordOf(2, nil)
+	is(t, l.runs(time.Minute))
+	l.word = pair.Word{}
+	is(t, l.runs(time.Second), "defeated: the network at LAN gives the pair's address to another box")
+}
+
+// The table of states is that of docs/architecture.md.
+func TestTheTableOfStates(t *testing.T) {
+	var b strings.Builder
+	for _, s := range states {
+		var next []string
+		for _, n := range s.next {
+			next = append(next, n.String())
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.name, s.meaning, strings.Join(next, ", "))
+	}
+	docs, err := os.ReadFile("../../../docs/architecture.md")
+	if err != nil || !strings.Contains(string(docs), b.String()) {
+		t.Errorf("docs/architecture.md should hold, %v:\n%s", err, b.String())
+	}
+}
