@@ -25,6 +25,9 @@ func TestABoxFromTheInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if t.Logf("the root has %.1f MiB", float64(len(root))/(1<<20)); len(root) > 64<<20 {
+		t.Errorf("the root has %d octets, more than 64 MiB", len(root))
+	}
 	if _, err := partitions(t, m.Disk).Roots[update.A].WriteAt(root, 0); err != nil {
 		t.Fatal(err)
 	}
