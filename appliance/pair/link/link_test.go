@@ -24,6 +24,7 @@ type box struct {
 	s       Settings
 	words   chan pair.Word
 	changed chan struct{}
+	health  *health.Tracker
 	stop    func()
 }
 
@@ -34,8 +35,8 @@ func twoBoxes(t testing.TB) (one, two *box) {
 	for n := range boxes {
 		key, err := EnsureKey(filepath.Join(t.TempDir(), "pair", "key.pem"))
 		must(t, err)
-		b := &box{t: t, words: make(chan pair.Word, 100), changed: make(chan struct{}, 1)}
-		b.Link = New(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Health: &health.Tracker{}, Changed: func() { signal(b.changed) }, Heard: func(w pair.Word) {
+		b := &box{t: t, words: make(chan pair.Word, 100), changed: make(chan struct{}, 1), health: &health.Tracker{}}
+		b.Link = New(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Health: b.health, Changed: func() { signal(b.changed) }, Heard: func(w pair.Word) {
 			select {
 			case b.words <- w:
 			default:
@@ -168,6 +169,55 @@ func TestWords(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("never heard")
 	}
+}
+
+func TestWhatIsNotKeptIsAnAlarm(t *testing.T) {
+	one, two := twoBoxes(t)
+	one.start()
+	two.start()
+	one.Lead()
+	one.Sender().Put(pair.Files, "template/x", make([]byte, pair.MaxValue+1))
+	one.flush()
+	for ; !one.health.Active(health.RedundancyDropped); time.Sleep(10 * time.Millisecond) {
+		must(t, context.Cause(t.Context()))
+	}
+	one.Sender().Put(pair.Files, "template/x", []byte("small"))
+	for ; one.health.Active(health.RedundancyDropped); time.Sleep(10 * time.Millisecond) {
+		must(t, context.Cause(t.Context()))
+	}
+	if n := one.State().Replication.Refused; n != 1 {
+		t.Errorf("%d refused", n)
+	}
+}
+
+func TestNotesArriveWhoeverIsActiveAndAfterABreak(t *testing.T) {
+	one, two := twoBoxes(t)
+	notes := make(chan string, 10)
+	one.o.Noted = func(note []byte) { notes <- string(note) }
+	want := func(text string) {
+		t.Helper()
+		select {
+		case got := <-notes:
+			if got != text {
+				t.Errorf("%q, want %q", got, text)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%q never arrives", text)
+		}
+	}
+	two.Tell([]byte("a"))
+	one.start()
+	two.start()
+	want("a")
+	two.Tell([]byte("a"))
+	two.Tell(nil)
+	want("")
+	two.Tell([]byte("b"))
+	want("b")
+	one.stop()
+	two.until("alone", func(s State) bool { return !s.Linked })
+	one.start()
+	want("b")
 }
 
 // freePort is one that nobody listens on.
