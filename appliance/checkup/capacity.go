@@ -256,6 +256,9 @@ func e164(n string) bool {
 // checkSwitches looks whether calls are routed at all.
 func checkSwitches(_ context.Context, s *survey, _ subject) finding {
 	var f finding
+	if s.standsBy() {
+		return f.saw("this box is the standby of its pair, and has no gateway: the active box checks the way of calls")
+	}
 	for _, sw := range s.cfg.CS {
 		for _, i := range sw.Interfaces {
 			if i.Gateway.In(s.cfg) == nil {

@@ -21,6 +21,15 @@ func pairs(s *survey, _ string) []subject {
 	return []subject{{name: other}}
 }
 
+// standsBy reports whether the box is the standby of a pair, or about to be: it has no gateway then, whatever is configured.
+func (s *survey) standsBy() bool {
+	if s.cfg.Pair() == nil {
+		return false
+	}
+	state := s.c.o.Box.Redundancy().State
+	return state != status.PairActive && state != status.PairSwitching
+}
+
 // checkPair looks at how the box stands in its pair. Calls go on without a standby.
 func checkPair(_ context.Context, s *survey, _ subject) finding {
 	r := s.c.o.Box.Redundancy()

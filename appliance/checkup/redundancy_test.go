@@ -49,3 +49,17 @@ func TestThePairIsLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// A standby has no gateway, and that is no fault.
+func TestTheStandbyHasNoGateways(t *testing.T) {
+	f := sound()
+	for _, g := range f.cfg.Gateways {
+		g.Enabled = false
+	}
+	for state, want := range map[status.PairState]status.CheckState{status.PairActive: status.CheckFailed, status.PairSwitching: status.CheckFailed, status.PairStandby: status.CheckOK, status.PairJoining: status.CheckOK} {
+		f.cfg.Redundancy, f.pair = complete(), status.Redundancy{State: state, Box: 2}
+		if got := outcomeOf(t, f, "configuration"); got.State != want {
+			t.Errorf("%v: %v, %s", state, got.State, got.Problem)
+		}
+	}
+}
