@@ -145,6 +145,23 @@ func TestALoginSaysWhatFails(t *testing.T) {
 	}
 }
 
+// standby is one of a pair.
+type standby struct{ accounts }
+
+func (*standby) Redundancy() status.Redundancy {
+	return status.Redundancy{State: status.PairStandby, Other: status.PairOther{Box: 1, Role: "active", Linked: true}, Ports: []status.PairPort{{Virtual: []string{"192.168.1.1/24"}}}}
+}
+
+func TestALoginAtAStandbySaysSo(t *testing.T) {
+	cfg := config.New()
+	cfg.Redundancy = &config.Redundancy{Enabled: true}
+	cfg.Accounts = []*config.Account{{Class: config.Administrator, Name: "admin", Password: hash(t, "right")}}
+	r := NewBackend(lang.New(), &standby{accounts{cfg: cfg}}).Login(t.Context(), wire.LoginRequest{User: "admin", Password: "right", Remote: true})
+	if r.Banner != "% this box is the standby of its pair, and copies what the active box has: enter changes there, at 192.168.1.1" {
+		t.Errorf("%q", r.Banner)
+	}
+}
+
 // A greeting of hundreds of failed registrations would hide the prompt.
 func TestAGreetingHasABound(t *testing.T) {
 	cfg := config.New()

@@ -90,10 +90,13 @@ const greeted = 8
 // failing are the alarms that somebody who logs in reads, a sentence each.
 func (b *backend) failing() (list []string) {
 	more := 0
+	if standby := command.Copies(b.box); standby != nil {
+		list = append(list, printable.Line(standby.Error()))
+	}
 	for _, a := range b.box.Alarms() {
 		switch {
 		case a.Severity < health.Error || a.Seen != "":
-		case len(list) == greeted:
+		case len(list) >= greeted:
 			more++
 		default:
 			list = append(list, printable.Line(a.Sentence()))

@@ -247,7 +247,7 @@ func TestTheStandbyCopies(t *testing.T) {
 			b.cfg = cfg
 			var out strings.Builder
 			l.Exec(t.Context(), b, &Session{Class: config.Superuser, Mode: []string{"enable"}}, line, nil, &out)
-			if got := strings.Contains(out.String(), "is the standby of its pair, and copies what the active box has: enter it there, at 192.168.1.1\n"); got != x.refused {
+			if got := strings.Contains(out.String(), "is the standby of its pair, and copies what the active box has: enter changes there, at 192.168.1.1\n"); got != x.refused {
 				t.Errorf("%s: %s says %s", what, line, out.String())
 			}
 		}

@@ -140,7 +140,7 @@ func Copies(box device.Box) error {
 			break
 		}
 	}
-	return fmt.Errorf("this box is the standby of its pair, and copies what the active box has: enter it there, %s", at)
+	return fmt.Errorf("this box is the standby of its pair, and copies what the active box has: enter changes there, %s", at)
 }
 
 // ofBoth marks a command that changes what both boxes of a pair have alike.
