@@ -136,6 +136,8 @@ var floors = map[string]string{
 	"lang/answer": "cdr cli explain health lang/check plural printable release route sipmsg source status",
 	"lang/check":  "calendar config cli fleet health pki printable plural",
 	"lang/device": "capture config fleet health lang/check plural status webserver",
+	"doors":       "",
+	"transfer":    "",
 	"dryrun":      "config forecast lang/device plural route",
 	"startup":     "config flash health lang/check plural store",
 	"lang/older":  "config cli",
@@ -147,7 +149,7 @@ var floors = map[string]string{
 		"acme chains checkup commit internalca issuers " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
-		"pair pair/duty pair/files pair/partner pair/role firmware drain dryrun expiry startup survival registrar fleet fleet/member fleet/report ",
+		"pair pair/duty pair/files pair/partner pair/role firmware doors drain dryrun expiry startup survival registrar fleet fleet/member fleet/report transfer ",
 	"api":      "lang/answer webserver explain health plural config cli lang lang/check lang/command lang/device pki sipcount system api/wire printable status",
 	"api/wire": "pasted",
 

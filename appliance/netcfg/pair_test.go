@@ -181,6 +181,7 @@ func TestTheOtherBoxIsLetIn(t *testing.T) {
 	for _, device := range []string{"eth00", "eth02"} {
 		waitRunning(t, device)
 	}
+	w.atPeer(func() { waitRunning(t, "peth00"); waitRunning(t, "peth02") })
 	w.try(t, []door{
 		{"the link", "tcp", "10.99.0.2", "10.99.0.1:4223", true},
 		{"the link from others", "tcp", "10.99.0.3", "10.99.0.1:4223", false},
@@ -197,25 +198,26 @@ func TestAConnectionOfTheOtherBoxIsReset(t *testing.T) {
 	must(n.Apply(pairConfig()))(t)
 	take(t, "eth01", "123.123.123.123/32")
 	waitRunning(t, "eth01")
+	w.atPeer(func() { waitRunning(t, "peth01") })
 	for _, at := range []string{"123.123.123.123:5062", "123.123.123.123:40000"} {
-		if !w.reset(t, "52.114.75.24", at) {
+		if !w.reset(t, "52.114.75.24", at, 2*time.Second) {
 			t.Errorf("a segment to %s is not answered", at)
 		}
 	}
-	if w.reset(t, "52.114.75.24", "123.123.123.121:40000") {
+	if w.reset(t, "52.114.75.24", "123.123.123.121:40000", 200*time.Millisecond) {
 		t.Error("a segment to the box's own address is answered")
 	}
 }
 
 // reset reports whether a neighbour's segment in the middle of a connection is answered with a reset.
-func (w *world) reset(t *testing.T, from, to string) (answered bool) {
+func (w *world) reset(t *testing.T, from, to string, patience time.Duration) (answered bool) {
 	t.Helper()
 	source, target := netip.AddrPortFrom(netip.MustParseAddr(from), 45678), netip.MustParseAddrPort(to)
 	w.atPeer(func() {
 		c := must(net.ListenPacket("ip4:tcp", from))(t)
 		defer c.Close()
 		must(c.WriteTo(tcp(source, target, ack), &net.IPAddr{IP: target.Addr().AsSlice()}))(t)
-		check(t, c.SetDeadline(time.Now().Add(200*time.Millisecond)))
+		check(t, c.SetDeadline(time.Now().Add(patience)))
 		const rst = 0x04
 		for buf := make([]byte, 100); !answered; {
 			size, _, err := c.ReadFrom(buf)

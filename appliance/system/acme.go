@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"viaduct/appliance/acme"
@@ -26,7 +25,7 @@ import (
 func (s *System) newACME() *acme.Engine {
 	return acme.New(acme.Options{
 		Log: s.log, Health: &s.health, Store: s.store, Agent: "Viaduct SBC " + s.o.Release.Version, Config: func() *config.Config { return s.acting(s.Running()) }, Clock: s.clock.Sane,
-		HTTP: s.directoryClient, Roots: s.ownRoots, Open: s.openDoors, Shut: s.shutDoors, TXT: s.resolver.LookupTXT,
+		HTTP: s.directoryClient, Roots: s.ownRoots, Open: s.openDoors, Shut: s.doors.Shut, TXT: s.resolver.LookupTXT,
 		Use: s.useNow, Peers: s.shownTo,
 	})
 }
@@ -101,12 +100,6 @@ func (s *System) ownRoots() *x509.CertPool {
 	return roots
 }
 
-// doors are the sockets that everybody may reach while an authority looks at them.
-type doors struct {
-	mu   sync.Mutex
-	open []netip.AddrPort // as often as it was opened
-}
-
 // openDoors opens a TCP port on the addresses under which peers know the box by a certificate; on all ports but that of the LAN while no
 // gateway shows it yet.
 func (s *System) openDoors(ctx context.Context, certificate config.PKIName, port uint16) ([]net.Listener, error) {
@@ -117,71 +110,7 @@ func (s *System) openDoors(ctx context.Context, certificate config.PKIName, port
 	if len(sockets) == 0 {
 		return nil, errors.New("the box has no address towards the internet")
 	}
-	return s.openSockets(ctx, sockets)
-}
-
-// openSockets opens all sockets, or none.
-func (s *System) openSockets(ctx context.Context, sockets []netip.AddrPort) (list []net.Listener, err error) {
-	defer func() {
-		if err != nil {
-			closeAll(list)
-			s.leave(sockets)
-			list = nil
-		}
-	}()
-	if err := s.admit(sockets, nil); err != nil {
-		return nil, err
-	}
-	for _, at := range sockets {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
-		if err != nil {
-			return list, err
-		}
-		list = append(list, l)
-	}
-	s.log.Info("port opened for an authority", "name", fmt.Sprint(sockets))
-	return list, nil
-}
-
-// shutDoors closes sockets again.
-func (s *System) shutDoors(list []net.Listener) {
-	var sockets []netip.AddrPort
-	for _, l := range list {
-		if a, ok := l.Addr().(*net.TCPAddr); ok {
-			at := a.AddrPort()
-			sockets = append(sockets, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
-		}
-	}
-	closeAll(list)
-	s.leave(sockets)
-}
-
-func closeAll(list []net.Listener) {
-	for _, l := range list {
-		l.Close()
-	}
-}
-
-// leave closes sockets in the firewall.
-func (s *System) leave(sockets []netip.AddrPort) {
-	if err := s.admit(nil, sockets); err != nil {
-		s.log.Error("port not closed in the firewall", "err", err)
-	}
-}
-
-// admit tells the firewall which sockets are opened and which are closed. A renewal and a test may go on at once, and each closes only what it
-// has opened.
-func (s *System) admit(opened, closed []netip.AddrPort) error {
-	s.doors.mu.Lock()
-	defer s.doors.mu.Unlock()
-	open := append(slices.Clone(s.doors.open), opened...)
-	for _, a := range closed {
-		if i := slices.Index(open, a); i >= 0 {
-			open = slices.Delete(open, i, i+1)
-		}
-	}
-	s.doors.open = open
-	return s.net.Admit(slices.Clone(open))
+	return s.doors.Open(ctx, sockets)
 }
 
 const applyTime = 30 * time.Second

@@ -32,6 +32,7 @@ import (
 	"viaduct/appliance/commit"
 	"viaduct/appliance/config"
 	"viaduct/appliance/diag"
+	"viaduct/appliance/doors"
 	"viaduct/appliance/drain"
 	"viaduct/appliance/expiry"
 	"viaduct/appliance/firmware"
@@ -110,7 +111,7 @@ type System struct {
 	health   health.Tracker
 	sessions diag.Sessions
 	bans     *bans.List
-	doors    doors
+	doors    *doors.Doors
 }
 
 // figures are of the calls that were.
@@ -303,6 +304,7 @@ func Open(o Options) (*System, error) {
 		Log: s.sessions.Logger(diag.TopicCall, diag.TopicRoute), SIP: s.sip, Peers: s.ua, Service: s.drains, Media: s.relay, Licenses: s.licenses, Config: s.effective.Load, Resolved: s.resolver.Cached,
 		Record: s.record, Voice: s.voice.Taker, Leg: s.hep.Leg, Presence: s.presence, Phones: s.registrar, Survival: s.survival, Line: s.events.Dialog, Pair: s.duty.Sender(), Recorded: s.recorded,
 	})
+	s.doors = &doors.Doors{Log: o.Log, Admit: s.net.Admit}
 	s.acme = s.newACME()
 	s.checkup = s.newCheckup()
 	s.snmp = s.newSNMP()

@@ -1,25 +1,18 @@
 package system
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
 
 	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
-)
-
-// transferTime and transferMax bound a copy over HTTP.
-const (
-	transferTime = time.Minute
-	transferMax  = 4 << 20 // octets
+	"viaduct/appliance/store"
+	"viaduct/appliance/transfer"
 )
 
 // webRoots are the roots of the system, if there are any, the built-in ones, and those in the key store.
@@ -45,7 +38,7 @@ func (s *System) webRoots() *x509.CertPool {
 
 // web returns a client that finds hosts with the name servers of the box. It trusts webRoots.
 func (s *System) web() *http.Client {
-	return &http.Client{Timeout: transferTime, CheckRedirect: stayPrivate, Transport: &http.Transport{
+	return &http.Client{Timeout: transfer.Limit, CheckRedirect: transfer.StayPrivate, Transport: &http.Transport{
 		DialContext: s.dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: s.webRoots()},
 	}}
 }
@@ -71,52 +64,66 @@ func (s *System) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, failed
 }
 
-// stayPrivate refuses redirects from https to http: a configuration holds passwords, and anyone on the path could replace it.
-func stayPrivate(q *http.Request, via []*http.Request) error {
-	switch {
-	case via[0].URL.Scheme == "https" && q.URL.Scheme != "https":
-		return errors.New("the server redirects from https to http")
-	case len(via) >= 10:
-		return errors.New("the server redirects too often")
-	}
-	return nil
-}
-
 // Fetch gets a file over HTTP.
 func (s *System) Fetch(ctx context.Context, url string) ([]byte, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.web().Do(q)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		return nil, errors.New(r.Status)
-	}
-	text, err := io.ReadAll(io.LimitReader(r.Body, transferMax+1))
-	if err == nil && len(text) > transferMax {
-		err = fmt.Errorf("the file has more than %d bytes", transferMax)
-	}
-	return text, err
+	return transfer.Fetch(ctx, s.web(), url)
 }
 
 // Send puts a file over HTTP.
 func (s *System) Send(ctx context.Context, url string, text []byte) error {
-	q, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(text))
+	return transfer.Send(ctx, s.web(), url, text)
+}
+
+// Backup returns startup-config, key store and licenses as one block, encrypted under the pass phrase.
+func (s *System) Backup(passphrase string) ([]byte, error) {
+	b, err := s.store.Backup()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	q.Header.Set("Content-Type", http.DetectContentType(text))
-	r, err := s.web().Do(q)
+	b.Made, b.Serial = time.Now().UTC(), s.o.Board.SerialNumber()
+	if s.o.Secrets != nil {
+		b.SecretKey = s.o.Secrets.Key()
+	}
+	return b.Seal(passphrase)
+}
+
+// checkedBackup opens a backup that can be stored.
+func checkedBackup(text []byte, passphrase string) (*store.Backup, error) {
+	b, err := store.OpenBackup(text, passphrase)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.Body.Close()
-	if r.StatusCode/100 != 2 {
-		return errors.New(r.Status)
+	return b, b.Check()
+}
+
+// CheckBackup says what a backup holds, and stores nothing.
+func (s *System) CheckBackup(text []byte, passphrase string) (string, error) {
+	b, err := checkedBackup(text, passphrase)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	return b.Summary(), nil
+}
+
+// Restore stores everything that a backup holds. Nothing is touched before all of it has been read and checked.
+func (s *System) Restore(text []byte, passphrase string) (string, error) {
+	b, err := checkedBackup(text, passphrase)
+	if err != nil {
+		return "", err
+	}
+	if s.o.Secrets != nil && b.SecretKey != nil {
+		if err := s.o.Secrets.Adopt(b.SecretKey); err != nil {
+			return "", err
+		}
+	}
+	if err := s.store.Restore(b); err != nil {
+		return "", err
+	}
+	if len(b.Startup) > 0 {
+		s.rewritten(b.Startup)
+	}
+	s.republish()
+	s.judgeLicenses()
+	s.ends.Judge()
+	return b.Summary(), nil
 }
