@@ -110,6 +110,7 @@ const (
 	Media         Kind = "media"        // how far the packets of a call have come, by its ID: package media
 	Held          Kind = "held"         // a new call that waits for the end of a planned switch: package call
 	Rescued       Kind = "rescued"      // who has called an emergency number and may be called back, one value: package disturb
+	Connections   Kind = "connection"   // of SIP, by its ends: package siptransport
 	Phones        Kind = "phone"        // a phone that has registered at the box: package registrar
 	Registrations Kind = "registration" // of the box at a registrar: package sipua
 	Files         Kind = "file"         // configuration, keys, licenses: package store

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,16 @@ func (b *box) successor(restore func(*Stack, *testCall)) *box {
 	go func() { x.s.Run(ctx); close(done) }()
 	b.t.Cleanup(func() { cancel(); <-done; x.call.End() })
 	return x
+}
+
+// with opens the sockets of b anew, after a change.
+func (b *box) with(change func(*Options)) {
+	b.t.Helper()
+	b.s.DropAll()
+	change(&b.s.opts)
+	if err := b.apply(); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // stateOf is the state of a leg of b.
@@ -225,7 +236,7 @@ func TestNothingLeavesWhenTheTermIsOver(t *testing.T) {
 func TestConnectionsEndBeforeASwitch(t *testing.T) {
 	a := newBox(t, true, func(c *config.Config, i *config.SIPInterface) { i.Remote.Host = "sip.example" })
 	lost := make(chan siptransport.FlowID, 10)
-	a.s.opts.OnLost = func(f siptransport.FlowID) { lost <- f }
+	a.with(func(o *Options) { o.OnLost = func(f siptransport.FlowID) { lost <- f } })
 	pool := x509.NewCertPool()
 	pool.AddCert(a.root.cert)
 	cert := a.root.pair(t, "sip.example", x509.ExtKeyUsageServerAuth)
@@ -303,5 +314,57 @@ func BenchmarkRestore(b *testing.B) {
 		if _, err := x.s.Restore(read, time.Second, x.call); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// shelf is the other box of a pair, as far as it keeps things.
+type shelf struct {
+	mu   sync.Mutex
+	kept map[string]string
+	news chan struct{}
+}
+
+func (s *shelf) Put(kind pair.Kind, id string, value []byte) {
+	s.mu.Lock()
+	s.kept[string(kind)+" "+id] = string(value)
+	s.mu.Unlock()
+	s.news <- struct{}{}
+}
+
+func (s *shelf) Drop(kind pair.Kind, id string) {
+	s.mu.Lock()
+	delete(s.kept, string(kind)+" "+id)
+	s.mu.Unlock()
+	s.news <- struct{}{}
+}
+
+func (s *shelf) has() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprint(s.kept)
+}
+
+// The other box knows the connections that are open, to tell their peers when this one cannot.
+func TestTheOtherBoxKnowsTheConnections(t *testing.T) {
+	other := &shelf{kept: map[string]string{}, news: make(chan struct{}, 100)}
+	a := newBox(t, false, nil)
+	a.with(func(o *Options) { o.Pair = other })
+	p := a.connect("127.0.0.2", a.plain)
+	<-other.news
+	ours, theirs := tcpAddr(p.c.RemoteAddr()), tcpAddr(p.c.LocalAddr())
+	if got, want := other.has(), fmt.Sprintf(`map[connection %v %v:{"local":"%v","remote":"%v"}]`, ours, theirs, ours, theirs); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	p.c.Close()
+	<-other.news
+	if other.has() != "map[]" {
+		t.Errorf("it has ended: %s", other.has())
+	}
+	a.connect("127.0.0.2", a.plain)
+	<-other.news
+	kept := other.has()
+	a.s.DropAll()
+	if other.has() != kept {
+		t.Error("a box that is not the active one any more speaks for the pair")
 	}
 }

@@ -51,6 +51,8 @@ type Options struct {
 	Trace func(TraceEntry) // every message in and out; may be nil; must not block
 	// Term is how long the box may speak for its pair: nothing leaves when it is over. nil: the box stands alone.
 	Term *pair.Term
+	// Pair has the other box of the pair know the connections, for Knock. nil: there is no other box.
+	Pair pair.Sender
 }
 
 // SetDefaults fills in the network of the box itself, and a log that discards everything.

@@ -3,9 +3,13 @@ package siptransport
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
+
+	"viaduct/appliance/pair"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,4 +84,81 @@ func setDSCP(network, _ string, c syscall.RawConn) error {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, signalling)
 		}
 	})
+}
+
+// line is a TCP connection, as the table of the pair has it.
+type line struct {
+	Local  netip.AddrPort `json:"local"`
+	Remote netip.AddrPort `json:"remote"`
+}
+
+func (l line) id() string { return l.Local.String() + " " + l.Remote.String() }
+
+// keeps has the other box of the pair know a connection, until it ends.
+func (g *Gate) keeps(l line) {
+	if g.opts.Pair == nil {
+		return
+	}
+	if b, err := json.Marshal(l); err == nil {
+		g.opts.Pair.Put(pair.Connections, l.id(), b)
+	}
+}
+
+func (g *Gate) forgets(l line) {
+	if g.opts.Pair != nil && g.Speaks() {
+		g.opts.Pair.Drop(pair.Connections, l.id())
+	}
+}
+
+const (
+	knockFor  = time.Second // long enough to find the peer in the LAN
+	mostKnock = 1000
+)
+
+// Knock tells peers that connections are no more which another box had: they would lose their next message on such a one. Nothing but TCP itself
+// can say so: a SYN from the same address and port is answered with an ACK that the kernel does not expect, so it sends the RST that ends
+// the old connection (RFC 9293 3.10.7.3). It is called before the ports are listened on, which no connection could begin at any more.
+func Knock(kept []pair.Kept) (knocked int) {
+	var open []int
+	for _, k := range kept {
+		var l line
+		if len(open) < mostKnock && json.Unmarshal(k.Value, &l) == nil && l.Local.IsValid() && l.Remote.IsValid() {
+			if fd, err := knock(l); err == nil {
+				open = append(open, fd)
+			}
+		}
+	}
+	time.AfterFunc(knockFor, func() {
+		for _, fd := range open {
+			unix.Close(fd)
+		}
+	})
+	return len(open)
+}
+
+func knock(l line) (fd int, err error) {
+	family, from, to := unix.AF_INET, sockaddr(l.Local), sockaddr(l.Remote)
+	if l.Local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
+	}
+	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
+		err = unix.Bind(fd, from)
+	}
+	if err == nil {
+		if err = unix.Connect(fd, to); err == unix.EINPROGRESS {
+			return fd, nil
+		}
+	}
+	unix.Close(fd)
+	return -1, err
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }

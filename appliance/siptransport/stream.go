@@ -208,13 +208,14 @@ func (s *stream) close(err error) {
 	if s.accepted {
 		s.g.connections.held.Add(-int64(s.held))
 	}
-	conn, queue, users := s.conn, s.queue, s.users
+	conn, queue, users, here, peer := s.conn, s.queue, s.users, s.here, s.peer
 	s.queue, s.users = nil, map[int]func(error){}
 	close(s.done)
 	s.mu.Unlock()
 
 	if conn != nil {
 		s.g.end(conn)
+		s.g.forgets(line{here, peer})
 	}
 	s.g.connections.forget(s)
 	for _, q := range queue {
@@ -241,6 +242,7 @@ func (s *stream) start(conn net.Conn) bool {
 		return false
 	}
 	s.conn, s.peer, s.here = conn, addrPortOf(conn.RemoteAddr()), addrPortOf(conn.LocalAddr())
+	s.g.keeps(line{s.here, s.peer}) // under the lock, so that its end does not overtake it
 	s.mu.Unlock()
 	if !s.g.spawn(s.write) || !s.g.spawn(s.read) {
 		s.close(errConnClosed)
