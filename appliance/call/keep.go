@@ -17,7 +17,7 @@ func (c *call) changed() { c.stale = true }
 // changes notes what an event may have changed. Digits and the course of a REFER change nothing that is kept.
 func (c *call) changes(e sipgw.Event) {
 	switch e.(type) {
-	case sipgw.Offered, sipgw.Answered, sipgw.Acked, sipgw.Failed, sipgw.Ended:
+	case sipgw.Offered, sipgw.Answered, sipgw.Acked, sipgw.Failed, sipgw.Ended, sipgw.Refreshed:
 		c.changed()
 	}
 }

@@ -58,9 +58,12 @@ func (m *Manager) Restore(calls, media iter.Seq[pair.Kept]) (n int, errs error) 
 		m.calls[r.id] = r.call
 		m.group.Add(1)
 	}
-	for _, r := range list {
-		if r.joined != nil {
-			r.joined.other = m.calls[r.other]
+	for i := range list {
+		if r := &list[i]; r.joined != nil {
+			if r.joined.other = m.calls[r.other]; r.joined.other == nil {
+				r.joined, r.err = nil, errors.New("the call that it was joined with is not there")
+				errs = errors.Join(errs, fmt.Errorf("call %s: %w", r.id, r.err))
+			}
 		}
 	}
 	m.mu.Unlock()
@@ -164,9 +167,6 @@ const settling = time.Second
 
 // goOn begins the life of a restored call. A transfer that was under way is over: whoever asked for it hears no more of it.
 func (c *call) goOn(r restored) {
-	if u := c.joined; u != nil && u.other == nil {
-		c.joined, r.err = nil, errors.New("the call that it was joined with is not there")
-	}
 	if r.ended || r.err != nil {
 		c.become(callstate.Ended)
 		c.after(settling, func() { c.lay(r.err) })

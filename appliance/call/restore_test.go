@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -140,5 +141,83 @@ func BenchmarkTakeOver(b *testing.B) {
 		end()
 		running.Wait()
 		b.StartTimer()
+	}
+}
+
+// A call that cannot go on is ended, with a record. One of which there is a record has ended already. The others go on.
+func TestCallsThatCannotGoOnAreEnded(t *testing.T) {
+	for name, x := range map[string]struct {
+		change           func(*callkeep.Call)
+		recorded         bool
+		failed           bool
+		hangUp           string
+		calls, ofRecords int
+	}{
+		"nothing is wrong":              {func(*callkeep.Call) {}, false, false, "", 1, 0},
+		"an interface is gone":          {func(c *callkeep.Call) { c.Sides[1].Leg.Interface, c.Sides[1].Interface.Name = "gone", "gone" }, false, true, "region", 0, 1},
+		"a leg is damaged":              {func(c *callkeep.Call) { c.Sides[0].Leg.Dialog.Target = "" }, false, true, "pbx", 0, 1},
+		"its media is not to be had":    {func(c *callkeep.Call) { c.Media.Sides[0].Port = 9 }, false, true, "pbx", 0, 1},
+		"the other call is not there":   {func(c *callkeep.Call) { c.Joined = &callkeep.Joined{Other: "gone", Side: media.A} }, false, true, "pbx", 0, 1},
+		"a peer had left for another":   {func(c *callkeep.Call) { c.Sides[0].Leg = nil }, false, false, "pbx", 0, 1},
+		"it had ended at the other box": {func(*callkeep.Call) {}, true, false, "pbx", 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				defer w.stop()
+				s, err := readScenario("testdata/scenarios/pair-dies.sip")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, st := range w.begin(s) {
+					if st.words[0] == "licenses" {
+						break // it is established
+					}
+					w.goThrough(st)
+				}
+				k := w.kept.all(pair.Calls)[0]
+				v, err := callkeep.Unmarshal(k.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.change(v)
+				if k.Value, err = callkeep.Marshal(v); err != nil {
+					t.Fatal(err)
+				}
+				w.box++
+				w.calls.Drop()
+				w.stack.DropAll()
+				w.halt()
+				w.kept.clear()
+				w.boot()
+				if x.recorded {
+					w.records = append(w.records, v.Record.Record)
+				}
+				garbage := pair.Kept{ID: "garbage", Value: []byte("garbage"), At: time.Now()}
+				var failed error
+				err = w.stack.TakeOver(w.config(), w.config().Address, func() {
+					_, failed = w.calls.Restore(slices.Values([]pair.Kept{garbage, k}), slices.Values(w.kept.all(pair.Media)))
+				})
+				if err != nil || failed == nil {
+					t.Fatalf("%v; garbage was taken for a call", err)
+				}
+				if one := len(failed.(interface{ Unwrap() []error }).Unwrap()) == 1; one == x.failed {
+					t.Errorf("failed: %v", failed)
+				}
+				time.Sleep(1500 * time.Millisecond)
+				if n := w.calls.Count(); n != x.calls || w.recordsOf(k.ID) != x.ofRecords {
+					t.Errorf("%d calls, %d records", n, w.recordsOf(k.ID))
+				}
+				if x.hangUp != "" && !strings.Contains(w.peers[x.hangUp].waiting(), "BYE") {
+					t.Errorf("%s has got %s", x.hangUp, w.peers[x.hangUp].waiting())
+				}
+				w.mu.Lock()
+				w.problems = nil // errors are expected here
+				w.mu.Unlock()
+				w.calls.Clear("")
+				time.Sleep(70 * time.Second)
+				w.isEmpty(step{where: name, words: []string{"end"}})
+			})
+		})
 	}
 }

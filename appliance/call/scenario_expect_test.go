@@ -305,6 +305,17 @@ func (w *world) end(s step) {
 	time.Sleep(70 * time.Second)
 	w.settle(s)
 	w.empty(s)
+	for branch, came := range w.acks {
+		if !came {
+			w.fail(s, "the refusal of INVITE %s was not acknowledged", branch)
+		}
+	}
+	w.isEmpty(s)
+}
+
+// isEmpty demands that the box has nothing left of calls.
+func (w *world) isEmpty(s step) {
+	w.t.Helper()
 	for _, g := range w.stack.Gateways() {
 		if g.Legs != 0 {
 			w.fail(s, "gateway %s still has %d legs", g.Name, g.Legs)
@@ -315,11 +326,6 @@ func (w *world) end(s step) {
 	}
 	if n := w.relay.open(); n != 0 {
 		w.fail(s, "%d media sessions are open", n)
-	}
-	for branch, came := range w.acks {
-		if !came {
-			w.fail(s, "the refusal of INVITE %s was not acknowledged", branch)
-		}
 	}
 	for _, r := range w.licenses.Table() {
 		held := w.sessions

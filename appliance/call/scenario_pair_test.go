@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"testing"
 	"testing/synctest"
 	"time"
 
@@ -108,16 +112,7 @@ func (w *world) handOver(s step) {
 }
 
 // recorded says whether there is a record of a call.
-func (w *world) recorded(id string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.records {
-		if r.ID == id {
-			return true
-		}
-	}
-	return false
-}
+func (w *world) recorded(id string) bool { return w.recordsOf(id) > 0 }
 
 // awaited reports whether the box waits for a peer's answer.
 func (w *world) awaited() bool {
@@ -149,4 +144,67 @@ func (r *registrations) of(box int) func(location, identity string, d dialoginfo
 			r.Line(location, identity, d)
 		}
 	}
+}
+
+// TestTheBoxDiesAnywhere has the box die in the middle of each scenario, also in the middle of a step. Nobody answers any more. Every call that was
+// kept goes on and can be ended: it leaves one record, and no leg, port or license.
+func TestTheBoxDiesAnywhere(t *testing.T) {
+	files, err := filepath.Glob("testdata/scenarios/*.sip")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	goneOn := 0
+	for n, file := range files {
+		s, err := readScenario(file)
+		if err != nil || s.steps[0].words[0] == "pair" || strings.HasPrefix(s.name, "gateway-") { // a change of the configuration that is under way
+			continue // TestScenarios says so
+		}
+		t.Run(s.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(uint64(n), 19))
+				w := newWorld(t)
+				w.paired = true
+				defer w.stop()
+				steps := w.begin(s)
+				dies := random.IntN(len(steps))
+				for _, st := range steps[:dies] {
+					w.goThrough(st)
+				}
+				st := steps[dies]
+				if w.step(st); random.IntN(2) == 0 {
+					w.settle(st)
+				}
+				kept := w.kept.all(pair.Calls)
+				goneOn += len(kept)
+				w.takeOver()
+				if random.IntN(2) == 0 {
+					time.Sleep(3 * time.Second)
+				}
+				w.calls.Clear("")
+				time.Sleep(70 * time.Second)
+				w.settle(st)
+				w.isEmpty(st)
+				for _, k := range kept {
+					if n := w.recordsOf(k.ID); n != 1 {
+						w.fail(st, "call %s has %d records", k.ID, n)
+					}
+				}
+			})
+		})
+	}
+	if goneOn < len(files)/4 {
+		t.Errorf("only %d calls went on", goneOn)
+	}
+}
+
+// recordsOf is how many records there are of a call.
+func (w *world) recordsOf(id string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.records {
+		if r.ID == id {
+			n++
+		}
+	}
+	return n
 }

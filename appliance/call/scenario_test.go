@@ -79,10 +79,6 @@ var elsewhere = map[string]string{
 	"phones-register":                "it has no connection of a phone that registers by TCP",
 	"reinvite-answered-with-nothing": "it offers again what was not taken",
 	"reinvite-refused":               "the same",
-	"session-refresh-refused":        "it refreshes by the timer that it was told of last",
-	"session-timer-by-update":        "the same",
-	"session-timer-we-refresh":       "the same",
-	"target-refresh":                 "it was not told of a request without a description",
 	"reinvite-unusable":              "it knows no transaction that a CANCEL would end",
 }
 
