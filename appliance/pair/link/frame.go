@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"viaduct/appliance/pair"
 )
@@ -26,6 +25,7 @@ const (
 	maxMessage = pair.MaxValue + 4<<10 // octets: an entry of the largest size
 	maxWord    = 32 << 10
 	maxID      = 512
+	maxKind    = 32
 	batch      = 64 << 10 // octets at which no further entry goes into a message
 )
 
@@ -63,9 +63,11 @@ type change struct {
 	value []byte // nil: dropped
 }
 
-// append writes a change: kind and ID with their lengths, the length of the value plus one, the value. 0 in place of the length is a drop.
+// append writes a change: kind and ID with their lengths, the length of the value plus one, the value. 0 in place of that length is a drop. The kind goes by
+// its name: the other box may have another release, with others.
 func (c *change) append(b []byte) []byte {
-	b = append(b, byte(slices.Index(kinds, c.kind)))
+	b = append(b, byte(len(c.kind)))
+	b = append(b, c.kind...)
 	b = binary.AppendUvarint(b, uint64(len(c.id)))
 	b = append(b, c.id...)
 	if c.value == nil {
@@ -75,18 +77,19 @@ func (c *change) append(b []byte) []byte {
 	return append(b, c.value...)
 }
 
-func (c *change) size() int { return 1 + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value) }
+func (c *change) size() int { return 1 + len(c.kind) + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value) }
 
 // parseChange reads one. Its value is a part of b.
 func parseChange(b []byte) (c change, rest []byte, err error) {
 	if len(b) == 0 {
 		return c, nil, errShort
 	}
-	if int(b[0]) >= len(kinds) {
-		return c, nil, fmt.Errorf("an entry of kind %d", b[0])
+	kind, b, err := parseOctets(b, maxKind, 0)
+	if err != nil {
+		return c, nil, err
 	}
-	c.kind = kinds[b[0]]
-	id, b, err := parseOctets(b[1:], maxID, 0)
+	c.kind = pair.Kind(kind)
+	id, b, err := parseOctets(b, maxID, 0)
 	if err != nil {
 		return c, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -266,7 +267,9 @@ func obey(in *natswire.Reader, pings chan struct{}) error {
 		case "PING":
 			signal(pings)
 		case "-ERR":
-			return fmt.Errorf("it says %q", o.Text)
+			if !strings.HasPrefix(o.Text, "Permissions Violation") { // an earlier release does not know all that this one says
+				return fmt.Errorf("it says %q", o.Text)
+			}
 		case "MSG":
 			return natswire.Garbled("a message that nobody has subscribed to")
 		}

@@ -98,7 +98,9 @@ func (s *shelf) take(message []byte, now time.Time) (at place, told bool, err er
 			s.gap()
 			return at, false, err
 		}
-		s.store(c, now)
+		if slices.Contains(kinds, c.kind) { // a box of a later release may tell of others
+			s.store(c, now)
+		}
 	}
 }
 

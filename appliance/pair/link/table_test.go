@@ -259,6 +259,18 @@ func TestWhatIsBeyondTheBoundsIsRefusedAndCounted(t *testing.T) {
 	}
 }
 
+func TestAStandbyKeepsWhatItKnowsOfALaterRelease(t *testing.T) {
+	var b shelf
+	b.follow()
+	m := append(place{1, b.asked, 1}.append(nil), 1)
+	for _, c := range []change{{pair.Calls, "a", []byte("1")}, {"of-later", "b", []byte("2")}, {kind: "of-later", id: "c"}, {pair.Calls, "d", []byte("3")}} {
+		m = c.append(m)
+	}
+	if _, told, err := b.take(m, time.Now()); !told || err != nil || !b.whole || b.count != 2 || len(b.entries) != 1 {
+		t.Errorf("%v, %v: whole %v, %d entries of %d kinds", told, err, b.whole, b.count, len(b.entries))
+	}
+}
+
 func TestAStandbyThatTakesNothingHoldsNobodyUp(t *testing.T) {
 	var a outbox
 	a.lead()
