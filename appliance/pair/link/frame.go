@@ -77,7 +77,9 @@ func (c *change) append(b []byte) []byte {
 	return append(b, c.value...)
 }
 
-func (c *change) size() int { return 1 + len(c.kind) + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value) }
+func (c *change) size() int {
+	return 1 + len(c.kind) + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value)
+}
 
 // parseChange reads one. Its value is a part of b.
 func parseChange(b []byte) (c change, rest []byte, err error) {
