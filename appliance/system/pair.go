@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -55,6 +56,7 @@ func (s *System) pairDir() string { return filepath.Join(s.o.StateDir, "pair") }
 // facts are what the other box is told of this one.
 func (s *System) facts() duty.Facts {
 	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Sums: s.shared.Sums()}
+	f.Lines = bytes.Count(s.o.Language.Plain(s.Running()), []byte("\n"))
 	if f.Sums != nil {
 		f.Sums["firmware"] = s.o.Release.Version
 	}

@@ -41,6 +41,7 @@ type member struct {
 	log     []string
 	slow    time.Duration // that TakeOver takes
 	refuses error         // of HandOver
+	waits   bool          // HandOver does, until it may not any more
 	adverts int
 	said    pair.Word
 }
@@ -188,6 +189,9 @@ func (m *member) TakeOver(ctx context.Context, why string) error {
 
 func (m *member) HandOver(ctx context.Context) error {
 	m.note("hand over, term %v", m.o.Term.Runs())
+	if m.waits {
+		<-ctx.Done()
+	}
 	return m.refuses
 }
 

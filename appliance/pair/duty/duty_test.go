@@ -3,6 +3,7 @@ package duty
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/pair"
 	"viaduct/appliance/status"
 )
 
@@ -121,7 +123,7 @@ func TestACablePulled(t *testing.T) {
 		a, one, two, _, end := running(t)
 		defer end()
 		one.events()
-		one.refuses = errors.New("no time for that")
+		one.refuses, one.waits = errors.New("no time for that"), true
 		a.mu.Lock()
 		a.lan = true
 		a.mu.Unlock()
@@ -158,21 +160,38 @@ func TestASlowBox(t *testing.T) {
 		if said < 99 || !two.o.Term.Runs() {
 			t.Errorf("%d adverts in 10 s", said)
 		}
-		one.slow = 0
-		a.mu.Lock()
-		a.lan, a.cut = false, false
-		a.mu.Unlock()
-		time.Sleep(5 * time.Second) // box 1 is defeated, and its standby
-		two.events()
-		outcome := make(chan error, 1)
-		go func() { outcome <- two.Switch(t.Context()) }()
-		time.Sleep(time.Second)
-		end()
-		<-outcome
-		if got := strings.Join(two.events(), "\n"); !strings.Contains(got, "cut short") {
-			t.Error(got)
+		two.heard(pair.Word{Box: 1, Role: pair.Active, Hears: true, Reign: 99, Reigned: true, Priority: 100,
+			Ports: []pair.PortFitness{{Name: "LAN", Carrier: true}, {Name: "WAN", Carrier: true}}})
+		time.Sleep(time.Millisecond)
+		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "cut short",
+			"release, term false", "follow", "drop, term false: the other box was active too, and took over later")
+		if one.Acts() == two.Acts() {
+			t.Error("one of the two is active")
 		}
 	})
+}
+
+// A box that stands alone and is shut down as one of a pair goes on alone, also after a restart.
+func TestABoxThatIsShutDown(t *testing.T) {
+	_, one, _, cfg := pairOf(t)
+	off := *cfg.Redundancy
+	off.Enabled = false
+	shut := *cfg
+	shut.Redundancy = &off
+	one.Apply(&config.Config{})
+	one.Apply(&shut)
+	again := with(one.o)
+	again.link = fakePath{one}
+	again.Apply(&shut)
+	if !one.Acts() || !again.Acts() {
+		t.Error("it does not act")
+	}
+	fresh := with(one.o)
+	fresh.link, fresh.keep.file = fakePath{one}, filepath.Join(t.TempDir(), "reign")
+	fresh.Apply(&shut)
+	if fresh.Acts() {
+		t.Error("a box that has never been active acts for a pair that is shut down")
+	}
 }
 
 // A box that stops tells the other one so.
@@ -223,7 +242,7 @@ func TestConfigurations(t *testing.T) {
 		if !one.Acts() || two.Status().State != status.PairStandby {
 			t.Errorf("%+v", two.Status())
 		}
-		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair", "announce")
+		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair")
 		one.Apply(none)
 		if !one.Acts() || !one.o.Term.Runs() {
 			t.Error("a box that leaves its pair goes on alone")

@@ -59,7 +59,7 @@ func (e *Election) watch(now time.Time) {
 	case leads && c.since.IsZero():
 		c.since = now
 	case !lives:
-		c.deaf = true
+		c.deaf = c.deaf || e.Silence().After(e.since) // it was heard in this reign
 	case !leads && (c.deaf || !c.since.IsZero()):
 		*c = contest{again: true}
 	}
