@@ -159,7 +159,7 @@ func (c *clerk) judge(now time.Time) {
 	} else {
 		h.Clear(health.RedundancyTaken, "")
 	}
-	if differ := s.differs(c.known.Sums); len(differ) > 0 {
+	if differ := s.differs(c.known); len(differ) > 0 {
 		var what []string
 		for _, d := range differ {
 			what = append(what, d.What)

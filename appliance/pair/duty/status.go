@@ -112,15 +112,21 @@ func (s *seen) pathWhy(i int) string {
 }
 
 // differs says in what the boxes are not alike.
-func (s *seen) differs(own map[string]string) (list []status.PairDifference) {
-	if !s.speaks || len(own) == 0 || len(s.other.Sums) == 0 {
+func (s *seen) differs(own Facts) (list []status.PairDifference) {
+	if !s.speaks {
 		return nil
 	}
-	all := maps.Clone(own)
+	if own.Release != "" && s.other.Release != "" && own.Release != s.other.Release {
+		list = append(list, status.PairDifference{What: "firmware", Here: own.Release, There: s.other.Release})
+	}
+	if len(own.Sums) == 0 || len(s.other.Sums) == 0 {
+		return list
+	}
+	all := maps.Clone(own.Sums)
 	maps.Copy(all, s.other.Sums)
 	for _, what := range slices.Sorted(maps.Keys(all)) {
-		if own[what] != s.other.Sums[what] {
-			list = append(list, status.PairDifference{What: what, Here: own[what], There: s.other.Sums[what]})
+		if own.Sums[what] != s.other.Sums[what] {
+			list = append(list, status.PairDifference{What: what, Here: own.Sums[what], There: s.other.Sums[what]})
 		}
 	}
 	return list
@@ -187,6 +193,6 @@ func (w *work) status(r *status.Redundancy) {
 	if !s.acts() {
 		r.Replication.Why = facts.Unready
 	}
-	r.Differences = s.differs(facts.Sums)
+	r.Differences = s.differs(facts)
 	slices.SortFunc(r.Differences, func(a, b status.PairDifference) int { return cmp.Compare(a.What, b.What) })
 }
