@@ -137,7 +137,7 @@ func newPair(t *testing.T) *pair {
 	states := [2]string{t.TempDir(), t.TempDir()} // before the clean-up that stops the boxes
 	var trace logs
 	var err error
-	if p.World, err = lab.New(ctx, lab.Options{Pair: true, Trace: func(who, direction, peer, message string) {
+	if p.World, err = lab.New(ctx, lab.Options{Pair: true, OptionsInterval: 2 * time.Second, Trace: func(who, direction, peer, message string) {
 		fmt.Fprintf(&trace, "%s %s %s %s\n%s\n", time.Now().Format("05.000"), who, direction, peer, message)
 	}}); err != nil {
 		t.Fatal(err)
