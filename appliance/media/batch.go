@@ -6,6 +6,7 @@ import (
 	"os"
 	"unsafe"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/pair"
 
 	"golang.org/x/sys/unix"
@@ -23,9 +24,9 @@ type batch struct {
 	entries [slots]outbound
 	heads   [slots]mmsghdr
 	iovs    [slots]unix.Iovec
-	names   [slots]sockaddr
+	names   [slots]wire.Sockaddr
 	sources [slots]sourced // viaKernel only
-	single  sockaddr
+	single  wire.Sockaddr
 	term    *pair.Term
 	ident   uint16
 }
@@ -33,7 +34,7 @@ type batch struct {
 // outbound is a packet that waits to be sent.
 type outbound struct {
 	port   *port
-	to     address
+	to     wire.Address
 	packet []byte
 	door   door
 }
@@ -82,16 +83,16 @@ func rawSocket() (int, error) {
 }
 
 // add queues a packet, which is at headroom in its slot, so that headers fit before it. by is its way past the kernel, nil: none.
-func (b *batch) add(from *port, to address, by *route, slot []byte, size int) {
+func (b *batch) add(from *port, to wire.Address, by *route, slot []byte, size int) {
 	if from == nil || b.n == len(b.entries) {
 		return // closed; the entries are as many as the slots
 	}
 	e := &b.entries[b.n]
 	*e = outbound{from, to, slot[headroom : headroom+size], ownSocket}
-	if b.raw >= 0 && from.family == unix.AF_INET && to.isV4() {
-		frame := slot[headroom-rawHeaders : headroom+size]
+	if b.raw >= 0 && from.family == unix.AF_INET && to.IsV4() {
+		frame := slot[headroom-wire.Length : headroom+size]
 		b.ident++
-		writeHeaders(frame, from.header, to, b.ident)
+		wire.Write(frame, from.header, to, b.ident)
 		b.iovs[b.n].Base = &frame[0]
 		b.iovs[b.n].SetLen(len(frame))
 		if by != nil && len(frame) <= directMost {
@@ -111,8 +112,8 @@ func (b *batch) add(from *port, to address, by *route, slot []byte, size int) {
 func (b *batch) byKernel(i int) {
 	e, h := &b.entries[i], &b.heads[i].head
 	e.door = viaKernel
-	h.Name, h.Namelen = &b.names[i][0], b.names[i].set(e.to, unix.AF_INET)
-	binary.BigEndian.PutUint32(b.sources[i].info.Spec_dst[:], uint32(e.port.local.low))
+	h.Name, h.Namelen = &b.names[i][0], b.names[i].Set(e.to, unix.AF_INET)
+	binary.BigEndian.PutUint32(b.sources[i].info.Spec_dst[:], uint32(e.port.local.Low))
 	h.Control = (*byte)(unsafe.Pointer(&b.sources[i]))
 	h.SetControllen(int(unsafe.Sizeof(b.sources[i])))
 }
@@ -158,7 +159,7 @@ func (b *batch) sendMany(fd, i, end int) int {
 
 // sendOwn sends one packet on the port's own socket.
 func (b *batch) sendOwn(e *outbound) {
-	length := b.single.set(e.to, e.port.family)
+	length := b.single.Set(e.to, e.port.family)
 	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(e.port.fd), uintptr(unsafe.Pointer(&e.packet[0])), uintptr(len(e.packet)),
 		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&b.single)), uintptr(length))
 	if errno != 0 {

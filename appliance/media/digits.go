@@ -139,7 +139,7 @@ func (s *Session) playDigit(to Side) {
 // event sends one packet of an event to a side. Until the last one no voice goes there.
 func (t *thread) event(o *leg, e digit, passed time.Duration, over, last bool, source uint32, seq uint16) {
 	o.other.in.muted = !last
-	if !o.out.allowed || !o.remote.dest[rtp].known() || o.formats.wanted.DTMF == NoPT {
+	if !o.out.allowed || !o.remote.dest[rtp].Known() || o.formats.wanted.DTMF == NoPT {
 		return
 	}
 	p := t.slotOfOurs()

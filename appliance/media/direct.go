@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/nexthop"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +40,7 @@ type route struct {
 // flow is nexthop.Flow as a thread compares it: two IPv4 addresses.
 type flow uint64
 
-func flowOf(from, to address) flow { return flow(from.low<<32 | to.low&0xffffffff) }
+func flowOf(from, to wire.Address) flow { return flow(from.Low<<32 | to.Low&0xffffffff) }
 
 func (f flow) hop() nexthop.Flow {
 	of := func(v uint32) netip.Addr { return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, v))) }
@@ -90,7 +91,7 @@ func (d *direct) close() {
 }
 
 // routeOf is the way of a packet from a port, nil for the kernel's own.
-func (t *thread) routeOf(from *port, to address) *route {
+func (t *thread) routeOf(from *port, to wire.Address) *route {
 	if t.direct.socket < 0 || from == nil || from.family != unix.AF_INET {
 		return nil
 	}
@@ -100,8 +101,8 @@ func (t *thread) routeOf(from *port, to address) *route {
 	return t.findRoute(from, to)
 }
 
-func (t *thread) findRoute(from *port, to address) *route {
-	if !to.isV4() {
+func (t *thread) findRoute(from *port, to wire.Address) *route {
+	if !to.IsV4() {
 		return nil
 	}
 	d, key := &t.direct, flowOf(from.local, to)

@@ -3,6 +3,7 @@ package media
 import (
 	"unsafe"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/sockfilter"
 
 	"golang.org/x/net/bpf"
@@ -34,7 +35,7 @@ func (t *thread) compareDrops(p *port, strangers, excess uint64) {
 	}
 	if excess > p.excess && !p.hurried {
 		p.hurried = true
-		addr, packets := p.local.netip(), excess-p.excess
+		addr, packets := p.local.Netip(), excess-p.excess
 		t.relay.events.post(func() {
 			t.log.Warn("media port gets more packets than a call has: the rest is dropped", "addr", addr, "packets", packets)
 		})
@@ -50,7 +51,7 @@ func (t *thread) shield(p *port) {
 	if p.which == rtcp && l.remote.mux {
 		return // no packet is expected here, its buffer may be full
 	}
-	if p.flooded || !source.known() {
+	if p.flooded || !source.Known() {
 		return
 	}
 	p.flooded = true // also when it fails: trying again would cost more than the flood
@@ -59,7 +60,7 @@ func (t *thread) shield(p *port) {
 
 func (t *thread) warnOfFlood(p *port, err error) {
 	l := p.leg
-	peer, addr := l.remote.source[l.remote.sourceOf(p.which)].netip(), p.local.netip()
+	peer, addr := l.remote.source[l.remote.sourceOf(p.which)].Netip(), p.local.Netip()
 	t.relay.events.post(func() {
 		t.log.Warn("media port is flooded: only packets of the call's peer are let in", "addr", addr, "peer", peer, "err", err)
 	})
@@ -76,12 +77,12 @@ func (p *port) unshield() {
 const netOffset = ^uint32(0x100000) + 1
 
 // attachFilter makes a socket take packets from one address and port only.
-func attachFilter(fd int, source address) error {
+func attachFilter(fd int, source wire.Address) error {
 	type word struct{ offset, value uint32 }
-	words := []word{{netOffset + 12, uint32(source.low)}}
-	if !source.isV4() {
+	words := []word{{netOffset + 12, uint32(source.Low)}}
+	if !source.IsV4() {
 		words = words[:0]
-		for i, v := range []uint32{uint32(source.high >> 32), uint32(source.high), uint32(source.low >> 32), uint32(source.low)} {
+		for i, v := range []uint32{uint32(source.High >> 32), uint32(source.High), uint32(source.Low >> 32), uint32(source.Low)} {
 			words = append(words, word{netOffset + 8 + 4*uint32(i), v})
 		}
 	}
@@ -91,7 +92,7 @@ func attachFilter(fd int, source address) error {
 		program = append(program, bpf.LoadAbsolute{Off: w.offset, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: w.value, SkipFalse: skip})
 		skip -= 2
 	}
-	program = append(program, bpf.LoadAbsolute{Off: 0, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(source.port), SkipFalse: 1},
+	program = append(program, bpf.LoadAbsolute{Off: 0, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(source.Port), SkipFalse: 1},
 		bpf.RetConstant{Val: 0xffff}, bpf.RetConstant{Val: 0})
 	return sockfilter.Attach(fd, program)
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/marks"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
 
@@ -24,20 +26,14 @@ type leg struct {
 	remote  remote   // last fields
 	keys    security // first fields
 	reports reporting
-	counts  counts
-}
-
-// counts tell marks of one time from those of another.
-type counts struct {
-	sets uint64 // how often something was agreed
-	keys uint64 // how often one of the keys changed
+	counts  marks.Counts // of what was agreed
 }
 
 // prefetch reads from each cache line that a packet of l will need. The sum only keeps the compiler from leaving it out.
 func (l *leg) prefetch() (sum uint64) {
 	o := l.other
-	sum = uint64(l.in.last) + l.stats.received + uint64(l.formats.rate) + l.remote.source[rtp].low + l.keys.streams[0].rtp.Top()
-	sum += o.stats.sent + uint64(o.out.stream.ssrc) + o.out.stream.base + o.remote.dest[rtp].low
+	sum = uint64(l.in.last) + l.stats.received + uint64(l.formats.rate) + l.remote.source[rtp].Low + l.keys.streams[0].rtp.Top()
+	sum += o.stats.sent + uint64(o.out.stream.ssrc) + o.out.stream.base + o.remote.dest[rtp].Low
 	if l.keys.rx != nil {
 		sum += l.keys.rx.Prefetch()
 	}
@@ -45,7 +41,7 @@ func (l *leg) prefetch() (sum uint64) {
 		sum += o.keys.tx.Prefetch()
 	}
 	if p := o.local.ports[rtp]; p != nil {
-		sum += p.header.sum
+		sum += p.header.Sum
 	}
 	return sum
 }
@@ -87,7 +83,7 @@ type incoming struct {
 // settings are Params made ready on the caller's goroutine. A nil key with changed set is plain RTP.
 type settings struct {
 	Params
-	remote           [2]address
+	remote           [2]wire.Address
 	local, peer      *srtp.Keys
 	newLocal, newKey bool
 }
@@ -96,9 +92,9 @@ const rtp, rtcp = 0, 1
 
 // apply makes the agreed settings those of the leg.
 func (l *leg) apply(s settings, now time.Duration) {
-	l.counts.sets++
+	l.counts.Sets++
 	if s.newLocal || s.newKey {
-		l.counts.keys++
+		l.counts.Keys++
 	}
 	moved := l.remote.set(s.remote, &s.Params)
 	if s.newLocal {
@@ -126,7 +122,7 @@ func (l *leg) apply(s settings, now time.Duration) {
 }
 
 // learn latches the source of an accepted packet.
-func (l *leg) learn(from address, which int) {
+func (l *leg) learn(from wire.Address, which int) {
 	if l.remote.learn(from, which) {
 		l.guard()
 	}
@@ -139,7 +135,7 @@ func (l *leg) guard() {
 		case p == nil:
 		case p.steered != nil:
 			g := l.remote.gate(l.remote.sourceOf(which), l.keys.rx != nil)
-			p.steered.Admit(g.admits, g.from.netip())
+			p.steered.Admit(g.admits, g.from.Netip())
 			p.flooded, p.hurried = false, false
 		default:
 			p.unshield()
@@ -149,7 +145,7 @@ func (l *leg) guard() {
 
 // tooSilent reports whether a side that should send has been silent for its limit.
 func (l *leg) tooSilent(now time.Duration) bool {
-	return l.in.quiet > 0 && l.in.allowed && l.remote.signal[rtp].known() && now-max(l.in.last, l.in.since) >= l.in.quiet
+	return l.in.quiet > 0 && l.in.allowed && l.remote.signal[rtp].Known() && now-max(l.in.last, l.in.since) >= l.in.quiet
 }
 
 // endNoise ends a sound of ours: voice takes its place.

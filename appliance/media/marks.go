@@ -3,58 +3,13 @@ package media
 import (
 	"time"
 
+	"viaduct/appliance/media/marks"
 	"viaduct/appliance/srtp"
 )
 
-// Marks are how far the packets of a session have come. They are a value, and small when written: 128 octets or so. They should be taken every few
-// seconds, and after an event Moved.
-type Marks struct{ sides [2]sideMarks }
-
-// sideMarks are the marks of one side.
-type sideMarks struct {
-	open    bool
-	started bool // the call knows: Started
-	noise   int  // level of the comfort noise that goes to the side, plus 1; 0: none does
-	counts
-	source [2]address // learnt
-	out    outMarks
-	in     [4]inMarks // of the peer's streams under SRTP
-	tally  tally
-}
-
-// outMarks are how far the stream to a side has come.
-type outMarks struct {
-	started   bool
-	top       uint64 // the highest index sent; before the first, where the stream begins
-	rtcp      uint32 // index of SRTCP
-	underKey  uint64
-	timestamp uint32        // of a packet that would be sent now
-	idle      time.Duration // since the last packet
-	pace      uint64        // packets in a second
-	from      uint32        // SSRC of the source; 0: the next packet begins a new one
-	tsDelta   uint32
-}
-
-// inMarks are how far a peer's stream has come.
-type inMarks struct {
-	ssrc      uint32
-	used      bool
-	rtp, rtcp uint64 // highest index plus 1; 0: none came
-}
-
-// tally are the figures of a side that another box adds to.
-type tally struct {
-	counters
-	ssrc       uint32 // of the peer's stream
-	lost       int64
-	heard      int64
-	gaps       int64
-	missing    int64
-	jitter     int64
-	roundTrip  int64 // in microseconds
-	peerLost   int64
-	peerJitter int64
-}
+// Marks are how far the packets of a session have come. They are a value, and small when written. They should be taken every few seconds, and after an
+// event Moved.
+type Marks = marks.Marks
 
 // Marks of the session now. Any goroutine may ask.
 func (s *Session) Marks() Marks { return MarksOf([]*Session{s})[0] }
@@ -82,21 +37,23 @@ func MarksOf(sessions []*Session) []Marks {
 func (s *Session) marks() (m Marks) {
 	for side := range s.legs {
 		if l := &s.legs[side]; l.local.ports[rtp] != nil {
-			m.sides[side] = l.marks(s.thread.now)
+			m.Sides[side] = l.marks(s.thread.now)
 		}
 	}
 	return m
 }
 
-func (l *leg) marks(now time.Duration) sideMarks {
-	m := sideMarks{open: true, started: l.in.started, counts: l.counts, source: l.remote.source, tally: l.tally(),
-		out: l.out.stream.marks(now, l.formats.rate)}
+func (l *leg) marks(now time.Duration) marks.Side {
+	m := marks.Side{Open: true, Started: l.in.started, Counts: l.counts, Tally: l.tally(), Out: l.out.stream.marks(now, l.formats.rate)}
+	for i, a := range l.remote.source {
+		m.Source[i] = a.Netip()
+	}
 	if n := l.out.noise; n != nil && n.active && !n.ring {
-		m.noise = int(n.level) + 1
+		m.Noise = int(n.level) + 1
 	}
 	for i, e := range l.keys.streams {
 		if e.used != 0 {
-			m.in[i] = inMarks{e.ssrc, true, after(&e.rtp), after(&e.rtcp)}
+			m.In[i] = marks.In{SSRC: e.ssrc, Used: true, RTP: after(&e.rtp), RTCP: after(&e.rtcp)}
 		}
 	}
 	return m
@@ -109,10 +66,12 @@ func after(w *srtp.Window) uint64 {
 	return w.Top() + 1
 }
 
-func (l *leg) tally() tally {
+func (l *leg) tally() marks.Tally {
 	h, r := &l.in.heard, &l.reports
-	t := tally{counters: l.stats, ssrc: h.ssrc, lost: h.lost(), heard: h.heard + int64(h.received), gaps: h.gaps, missing: h.missing, jitter: h.jitter,
-		roundTrip: int64(r.roundTrip / time.Microsecond), peerLost: r.peerLost, peerJitter: int64(r.peerJitter)}
+	c := &l.stats
+	t := marks.Tally{Drops: c.Drops, Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets, SentPayload: c.sentPayload,
+		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent, SSRC: h.ssrc, Lost: h.lost(), Heard: h.heard + int64(h.received), Gaps: h.gaps, Missing: h.missing,
+		Jitter: h.jitter, RoundTrip: int64(r.roundTrip / time.Microsecond), PeerLost: r.peerLost, PeerJitter: int64(r.peerJitter)}
 	for _, p := range l.local.ports {
 		if p != nil {
 			strangers, others := p.dropped()
@@ -123,10 +82,11 @@ func (l *leg) tally() tally {
 }
 
 // count has the figures go on from those of another box. What was lost while nobody listened is not known, and so the peer's stream begins anew.
-func (l *leg) count(t tally) {
-	l.stats = t.counters
-	l.in.heard = reception{ssrc: t.ssrc, before: t.lost, heard: t.heard, gaps: t.gaps, missing: t.missing, jitter: t.jitter}
-	l.reports.roundTrip, l.reports.peerLost, l.reports.peerJitter = time.Duration(t.roundTrip)*time.Microsecond, t.peerLost, uint32(t.peerJitter)
+func (l *leg) count(t marks.Tally) {
+	l.stats = counters{Drops: t.Drops, received: t.Received, sent: t.Sent, receivedOctets: t.ReceivedOctets, sentOctets: t.SentOctets,
+		sentPayload: t.SentPayload, rtcpReceived: t.RTCPReceived, rtcpSent: t.RTCPSent}
+	l.in.heard = reception{ssrc: t.SSRC, before: t.Lost, heard: t.Heard, gaps: t.Gaps, missing: t.Missing, jitter: t.Jitter}
+	l.reports.roundTrip, l.reports.peerLost, l.reports.peerJitter = time.Duration(t.RoundTrip)*time.Microsecond, t.PeerLost, uint32(t.PeerJitter)
 }
 
 // How far a stream goes before new marks are asked for, and an index that no stream comes to.
@@ -136,16 +96,16 @@ const (
 )
 
 // marks of a stream. From now on the thread tells when it has moved far from them.
-func (o *stream) marks(now time.Duration, rate int64) outMarks {
-	m := outMarks{started: o.sent.Started(), top: uint64(o.lastSeq), rtcp: o.rtcpIndex, underKey: o.underKey, idle: now - o.lastAt, pace: o.pace, tsDelta: o.tsDelta}
-	m.timestamp = o.lastTS + uint32(units(m.idle, rate))
-	if m.started {
-		m.top = o.sent.Top()
+func (o *stream) marks(now time.Duration, rate int64) marks.Out {
+	m := marks.Out{Started: o.sent.Started(), Top: uint64(o.lastSeq), RTCP: o.rtcpIndex, UnderKey: o.underKey, Idle: now - o.lastAt, Pace: o.pace, TSDelta: o.tsDelta}
+	m.Timestamp = o.lastTS + uint32(units(m.Idle, rate))
+	if m.Started {
+		m.Top = o.sent.Top()
 	}
 	if !o.restart {
-		m.from = o.from
+		m.From = o.from
 	}
-	o.far = m.top + movedFar
+	o.far = m.Top + movedFar
 	return m
 }
 

@@ -164,27 +164,3 @@ func TestMarksAreAskedForWhenAStreamHasMovedFar(t *testing.T) {
 		t.Error("told twice")
 	}
 }
-
-// What a box of another release or a torn table says must not harm.
-func FuzzMarks(f *testing.F) {
-	m := Marks{}
-	m.sides[A] = sideMarks{open: true, started: true, noise: 60, counts: counts{3, 1}, source: [2]address{addressOf(netip.MustParseAddrPort("192.0.2.1:5000"))},
-		out: outMarks{true, 70_000, 9, 70_000, 1 << 31, time.Second, 50, 7, 9}, tally: tally{ssrc: 7, lost: -1}}
-	m.sides[A].in[0] = inMarks{8, true, 70_001, 0}
-	octets, _ := m.MarshalBinary()
-	f.Add(octets)
-	f.Add([]byte{marksVersion})
-	f.Fuzz(func(t *testing.T, octets []byte) {
-		var m, again Marks
-		if m.UnmarshalBinary(octets) != nil {
-			if m != (Marks{}) {
-				t.Error("marks in part")
-			}
-			return
-		}
-		written, err := m.MarshalBinary()
-		if err != nil || again.UnmarshalBinary(written) != nil || again != m {
-			t.Errorf("%x becomes %x:\n%+v\n%+v", octets, written, m, again)
-		}
-	})
-}

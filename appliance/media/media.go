@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/marks"
+	"viaduct/appliance/media/ports"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
 )
@@ -59,12 +61,7 @@ type Options struct {
 }
 
 // PortOptions say where a side's ports are.
-type PortOptions struct {
-	Addr  netip.Addr `json:"addr"`            // local address of the side's network
-	First uint16     `json:"first,omitempty"` // range; 0, 0 is 16384 to 32767. RTP takes an even port, RTCP the odd one above
-	Last  uint16     `json:"last,omitempty"`
-	TOS   int        `json:"tos,omitempty"` // IP TOS octet; 0 is EF (0xb8), negative is none
-}
+type PortOptions = ports.Options
 
 // Ports of a side. They stay the same for the whole call. RTCP is bound even when it ends up multiplexed, because an offer must
 // name it for a peer that does not multiplex.
@@ -150,15 +147,7 @@ type Stats struct {
 }
 
 // Drops counts the packets of a side that were not passed on.
-type Drops struct {
-	Duplicates, Late uint64 // they came twice, or out of any order
-	Foreign          uint64 // from another source than the signalled or latched one
-	AuthFailed       uint64 // SRTP or SRTCP tag wrong
-	Replayed         uint64 // SRTP or SRTCP index seen before
-	Invalid          uint64 // not RTP or RTCP, or a payload type that was not agreed
-	Unsent           uint64 // the kernel refused to send them
-	KernelDrops      uint64 // the kernel dropped them first: more than a port may get, or strangers during a flood of a port's own socket
-}
+type Drops = marks.Drops
 
 // EventKind says what happened on a side.
 type EventKind int
@@ -181,7 +170,7 @@ type Event struct {
 
 // Errors that callers tell apart.
 var (
-	ErrNoPort = errors.New("no free media port")
+	ErrNoPort = ports.ErrNone
 	ErrClosed = errors.New("media session closed")
 	ErrStale  = errors.New("media state is too old to go on with") // of Restore
 )

@@ -55,7 +55,7 @@ func (t *thread) sendNoise() {
 	kept := t.noisy[:0]
 	for _, o := range t.noisy {
 		n := o.out.noise
-		if !n.active || !o.out.allowed || !o.other.in.allowed && !n.ring || o.formats.voice == nil || o.local.ports[rtp] == nil || !o.remote.dest[rtp].known() {
+		if !n.active || !o.out.allowed || !o.other.in.allowed && !n.ring || o.formats.voice == nil || o.local.ports[rtp] == nil || !o.remote.dest[rtp].Known() {
 			n.active, n.listed = false, false
 			continue
 		}

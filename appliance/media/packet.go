@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
 
@@ -18,7 +19,7 @@ const (
 )
 
 // receive handles one packet that came to a port. p is the packet within its slot, so that its capacity reaches to the slot's end.
-func (t *thread) receive(to *port, p []byte, from address) {
+func (t *thread) receive(to *port, p []byte, from wire.Address) {
 	l := to.leg
 	which := rtp
 	if to.which == rtcp || l.remote.mux && len(p) >= 2 && isRTCP(p[1]) {
@@ -38,7 +39,7 @@ func (t *thread) receive(to *port, p []byte, from address) {
 // isRTCP tells RTCP from RTP on one port by the octet of the payload type (RFC 5761 section 4).
 func isRTCP(second byte) bool { return second&0x7f >= 64 && second&0x7f <= 95 }
 
-func (t *thread) receiveRTP(l *leg, p []byte, from address) {
+func (t *thread) receiveRTP(l *leg, p []byte, from wire.Address) {
 	header, ok := srtp.HeaderLength(p)
 	if !ok {
 		l.stats.Invalid++
@@ -70,7 +71,7 @@ func (t *thread) receiveRTP(l *leg, p []byte, from address) {
 // forward passes a packet of l to the other side.
 func (t *thread) forward(l *leg, p []byte, n, header int, ssrc uint32, seq uint16, timestamp uint32) {
 	o := l.other
-	if !l.in.allowed || l.in.muted || !o.out.allowed || !o.remote.dest[rtp].known() {
+	if !l.in.allowed || l.in.muted || !o.out.allowed || !o.remote.dest[rtp].Known() {
 		return
 	}
 	number := p[1] & 0x7f

@@ -294,7 +294,7 @@ func TestAnotherLengthIsAgreedDuringACall(t *testing.T) {
 	spurts := talkSpurts()
 	a := none(Params{AudioPT: 8, Voice: audio.ALaw, Ptime: 20 * ms})
 	q := newQuietPath(t, a, none(Params{AudioPT: 8, Voice: audio.ALaw}))
-	a.Remote, a.Send, a.Receive = q.peers[A].netip(), true, true
+	a.Remote, a.Send, a.Receive = q.peers[A].Netip(), true, true
 	var last []byte
 	at := 0
 	for _, ptime := range []time.Duration{20 * ms, 30 * ms, 40 * ms, 0, 10 * ms} {

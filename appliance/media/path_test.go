@@ -7,6 +7,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/media/mediatest"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 )
@@ -17,7 +18,7 @@ type path struct {
 	s       *Session
 	peer    *srtp.Crypter
 	send    *srtp.Keys
-	a, b    address
+	a, b    wire.Address
 	seq     uint64
 	packets int
 }
@@ -36,7 +37,7 @@ func newPath(t testing.TB) *path {
 	}
 	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
-	p.a, p.b = addressOf(a), addressOf(b)
+	p.a, p.b = wire.AddressOf(a), wire.AddressOf(b)
 	pa := Params{Remote: a, Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8, DTMFPT: 101, CNPT: 13}
 	if err := p.s.Set(A, pa); err != nil {
 		t.Fatal(err)

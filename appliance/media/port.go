@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"viaduct/appliance/media/ports"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/steer"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +15,8 @@ import (
 // port is one UDP port of a leg, and the socket that is bound to it.
 type port struct {
 	leg    *leg
-	header *header
-	local  address
+	header *wire.Header
+	local  wire.Address
 	next   *port // of the same number at another address
 	which  int   // rtp or rtcp
 	family uint16
@@ -32,12 +34,12 @@ type port struct {
 // portTable finds a port by the local address that a packet was sent to.
 type portTable [256]*[256]*port
 
-func (t *portTable) find(to address) *port {
-	page := t[to.port>>8]
+func (t *portTable) find(to wire.Address) *port {
+	page := t[to.Port>>8]
 	if page == nil {
 		return nil
 	}
-	for p := page[to.port&0xff]; p != nil; p = p.next {
+	for p := page[to.Port&0xff]; p != nil; p = p.next {
 		if p.local == to {
 			return p
 		}
@@ -46,16 +48,16 @@ func (t *portTable) find(to address) *port {
 }
 
 func (t *portTable) add(p *port) {
-	page := &t[p.local.port>>8]
+	page := &t[p.local.Port>>8]
 	if *page == nil {
 		*page = new([256]*port)
 	}
-	first := &(*page)[p.local.port&0xff]
+	first := &(*page)[p.local.Port&0xff]
 	p.next, *first = *first, p
 }
 
 func (t *portTable) remove(p *port) {
-	at := &t[p.local.port>>8][p.local.port&0xff]
+	at := &t[p.local.Port>>8][p.local.Port&0xff]
 	for *at != p {
 		at = &(*at).next
 	}
@@ -85,8 +87,8 @@ func (t *thread) newPort(l *leg, which, fd int) (*port, error) {
 		return nil, errEnded
 	}
 	local := netip.AddrPortFrom(l.local.addr, l.local.number+uint16(which))
-	h := newHeader(local, l.local.tos)
-	p := &port{fd: fd, leg: l, which: which, family: familyOf(l.local.addr), local: addressOf(local), header: &h}
+	h := wire.NewHeader(local, l.local.tos)
+	p := &port{fd: fd, leg: l, which: which, family: ports.FamilyOf(l.local.addr), local: wire.AddressOf(local), header: &h}
 	var err error
 	if s := t.relay.steering; s == nil {
 		p.rx, err = t.watch(fd, p)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/media/ports"
 	"viaduct/appliance/steer"
 )
 
@@ -27,7 +28,7 @@ const steeredPorts = 1 << 14
 // Relay is the media engine of a process.
 type Relay struct {
 	options Options
-	pools   pools
+	pools   *ports.Pools
 	events  *eventQueue
 	threads []*thread
 	failure error // of New; Run and Open return it
@@ -55,7 +56,7 @@ func New(o Options) *Relay {
 	if o.lease == 0 {
 		o.lease = defaultLease
 	}
-	r := &Relay{options: o, pools: newPools(o.Quarantine), events: newEventQueue()}
+	r := &Relay{options: o, pools: ports.NewPools(o.Quarantine), events: newEventQueue()}
 	for i := range o.Threads {
 		t, err := newThread(r, i)
 		if err != nil {

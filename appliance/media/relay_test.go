@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestBothDirections(t *testing.T) { eachWay(t, Options{}, testBothDirections) }
@@ -229,7 +229,7 @@ func TestStreamGoesOnWhenTheSourceChanges(t *testing.T) {
 }
 
 func TestPortsRestAndAreReleased(t *testing.T) {
-	eachWay(t, Options{Quarantine: hurried * 200 * time.Millisecond}, testPortsRestAndAreReleased)
+	eachWay(t, Options{Quarantine: 5 * 200 * time.Millisecond}, testPortsRestAndAreReleased)
 }
 
 func testPortsRestAndAreReleased(t *testing.T, r *Relay) {

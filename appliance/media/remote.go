@@ -3,35 +3,36 @@ package media
 import (
 	"net/netip"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/steer"
 )
 
 // remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
 type remote struct {
-	signal [2]address // as signalled, for latching and to notice a change
+	signal [2]wire.Address // as signalled, for latching and to notice a change
 	admit  func(netip.AddrPort) bool
-	mux    bool       // RTCP comes to the port of RTP
-	latch  Latch      // how to learn an unknown source
-	source [2]address // from where packets may come; unknown while it is to be learnt
-	dest   [2]address // where packets go to; unknown: nowhere
+	mux    bool            // RTCP comes to the port of RTP
+	latch  Latch           // how to learn an unknown source
+	source [2]wire.Address // from where packets may come; unknown while it is to be learnt
+	dest   [2]wire.Address // where packets go to; unknown: nowhere
 }
 
 // set makes agreed addresses those of the peer. It reports whether the peer has moved.
-func (r *remote) set(addr [2]address, p *Params) (moved bool) {
+func (r *remote) set(addr [2]wire.Address, p *Params) (moved bool) {
 	for i := range addr {
-		if !addr[i].known() { // held by c=0.0.0.0: send nothing, keep what was learnt
-			r.dest[i] = address{}
+		if !addr[i].Known() { // held by c=0.0.0.0: send nothing, keep what was learnt
+			r.dest[i] = wire.Address{}
 			continue
 		}
 		if addr[i] != r.signal[i] || p.Latch != r.latch {
 			r.signal[i], r.source[i] = addr[i], addr[i]
 			if p.Latch != LatchNone {
-				r.source[i] = address{}
+				r.source[i] = wire.Address{}
 			}
 			moved = moved || i == rtp
 		}
 		r.dest[i] = addr[i]
-		if r.source[i].known() {
+		if r.source[i].Known() {
 			r.dest[i] = r.source[i]
 		}
 	}
@@ -48,17 +49,17 @@ func (r *remote) sourceOf(which int) int {
 }
 
 // admits reports whether a packet from an address may be looked at. secure: the packet must prove itself by SRTP.
-func (r *remote) admits(from address, which int, secure bool) bool {
-	return from == r.source[which] && from.known() || r.gate(which, secure).lets(from) && (r.admit == nil || r.admit(from.netip()))
+func (r *remote) admits(from wire.Address, which int, secure bool) bool {
+	return from == r.source[which] && from.Known() || r.gate(which, secure).lets(from) && (r.admit == nil || r.admit(from.Netip()))
 }
 
 // learn latches the source of an accepted packet. It reports whether that is new.
-func (r *remote) learn(from address, which int) bool {
-	if r.source[which].known() {
+func (r *remote) learn(from wire.Address, which int) bool {
+	if r.source[which].Known() {
 		return false
 	}
 	r.source[which] = from
-	if r.dest[which].known() {
+	if r.dest[which].Known() {
 		r.dest[which] = from
 	}
 	return true
@@ -67,15 +68,15 @@ func (r *remote) learn(from address, which int) bool {
 // gate says who may send to a port. The thread asks it for each packet; with steering the kernel has asked before.
 type gate struct {
 	admits steer.Admits
-	from   address
+	from   wire.Address
 }
 
-func (g gate) lets(from address) bool {
+func (g gate) lets(from wire.Address) bool {
 	switch g.admits {
 	case steer.Peer:
 		return from == g.from
 	case steer.Host:
-		return from.sameHost(g.from)
+		return from.SameHost(g.from)
 	}
 	return g.admits == steer.Anybody
 }
@@ -86,11 +87,11 @@ func (g gate) lets(from address) bool {
 func (r *remote) gate(which int, secure bool) gate {
 	signal := r.signal[which]
 	switch {
-	case r.source[which].known():
+	case r.source[which].Known():
 		return gate{steer.Peer, r.source[which]}
-	case r.latch == LatchNone || !signal.known():
+	case r.latch == LatchNone || !signal.Known():
 		return gate{}
-	case which == rtcp && r.source[rtp].known():
+	case which == rtcp && r.source[rtp].Known():
 		return gate{steer.Host, r.source[rtp]}
 	case secure || r.latch == LatchAny:
 		return gate{steer.Anybody, signal}

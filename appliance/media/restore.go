@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"viaduct/appliance/media/marks"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
 
@@ -20,10 +22,10 @@ const (
 )
 
 // skip is how many numbers a stream leaves out. since is the age of the marks.
-func (m *outMarks) skip(since time.Duration) (uint64, bool) {
-	pace := max(leastPace, 2*m.pace)
+func skipOf(m *marks.Out, since time.Duration) (uint64, bool) {
+	pace := max(leastPace, 2*m.Pace)
 	need := uint64((max(since, 0)+belated)/time.Millisecond)*pace/1000 + spareSkip
-	idle := uint64(min(m.idle, longIdle)/time.Millisecond) * pace / 1000
+	idle := uint64(min(m.Idle, longIdle)/time.Millisecond) * pace / 1000
 	return min(need+idle, mostSkip), need <= mostSkip
 }
 
@@ -52,15 +54,15 @@ func (s *Session) restore(state State, m Marks, since time.Duration) error {
 	defer s.mu.Unlock()
 	var next [2]*settings
 	for side := range state.Sides {
-		from, latest := &state.Sides[side], &m.sides[side]
-		own := &state.Marks.sides[side]
-		if !latest.open || latest.sets < own.sets {
+		from, latest := &state.Sides[side], &m.Sides[side]
+		own := &state.Marks.Sides[side]
+		if !latest.Open || latest.Sets < own.Sets {
 			*latest = *own // the call agreed on something since
 		}
 		if from.Port == 0 {
 			continue
 		}
-		if latest.keys != own.keys {
+		if latest.Keys != own.Keys {
 			return fmt.Errorf("side %s: marks of other keys: %w", Side(side), ErrStale)
 		}
 		if err := s.reopen(Side(side), from.Ports, from.Port); err != nil {
@@ -73,7 +75,7 @@ func (s *Session) restore(state State, m Marks, since time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if _, ok := latest.out.skip(since); !ok && ready.local != nil {
+		if _, ok := skipOf(&latest.Out, since); !ok && ready.local != nil {
 			return fmt.Errorf("side %s: marks %s old: %w", Side(side), since.Round(time.Second), ErrStale)
 		}
 		next[side] = &ready
@@ -87,7 +89,7 @@ func (s *Session) restore(state State, m Marks, since time.Duration) error {
 		}
 		for side := range s.legs {
 			if state.Sides[side].Port != 0 {
-				s.legs[side].resume(state.Sides[side].SSRC, &m.sides[side], since, s.thread)
+				s.legs[side].resume(state.Sides[side].SSRC, &m.Sides[side], since, s.thread)
 			}
 		}
 	})
@@ -99,42 +101,38 @@ func (s *Session) reopen(side Side, p PortOptions, number uint16) error {
 	if !p.Addr.IsValid() || p.Addr.IsUnspecified() {
 		return fmt.Errorf("side %s: address %s is not a local address", side, p.Addr)
 	}
-	p = p.withDefaults()
-	if err := s.relay.pools.take(p.portRange(), number); err != nil {
-		return err
-	}
-	fds, err := p.bind(number, true)
+	p = p.WithDefaults()
+	fds, err := s.relay.pools.Take(p, number)
 	if err != nil {
-		s.relay.pools.release(p.portRange(), number, time.Now())
 		return fmt.Errorf("side %s: %w", side, err)
 	}
 	return s.adopt(side, p, number, fds)
 }
 
 // resume has a leg go on where another box was.
-func (l *leg) resume(ssrc uint32, m *sideMarks, since time.Duration, t *thread) {
-	l.counts = m.counts
-	l.count(m.tally)
-	for i, from := range m.source {
-		if from.known() {
-			l.remote.source[i] = address{}
-			l.remote.learn(from, i)
+func (l *leg) resume(ssrc uint32, m *marks.Side, since time.Duration, t *thread) {
+	l.counts = m.Counts
+	l.count(m.Tally)
+	for i, from := range m.Source {
+		if a := wire.AddressOf(from); a.Known() {
+			l.remote.source[i] = wire.Address{}
+			l.remote.learn(a, i)
 		}
 	}
-	for i, e := range m.in {
-		if e.used && l.keys.rx != nil {
+	for i, e := range m.In {
+		if e.Used && l.keys.rx != nil {
 			l.keys.uses++
-			l.keys.streams[i] = inbound{ssrc: e.ssrc, used: l.keys.uses, rtp: before(e.rtp), rtcp: before(e.rtcp)}
+			l.keys.streams[i] = inbound{ssrc: e.SSRC, used: l.keys.uses, rtp: before(e.RTP), rtcp: before(e.RTCP)}
 			l.keys.doubt = doubted
 		}
 	}
-	l.in.started = m.started
-	if m.tally.received > 0 {
+	l.in.started = m.Started
+	if m.Tally.Received > 0 {
 		l.in.last, l.in.lastRTP = t.now-since, t.now-since
 	}
-	l.out.stream.resume(ssrc, &m.out, since, t.now, l.formats.rate)
-	if m.noise > 0 && l.formats.voice != nil {
-		t.startNoise(l, uint8(m.noise-1))
+	l.out.stream.resume(ssrc, &m.Out, since, t.now, l.formats.rate)
+	if m.Noise > 0 && l.formats.voice != nil {
+		t.startNoise(l, uint8(m.Noise-1))
 	}
 	l.guard()
 }
@@ -147,18 +145,18 @@ func before(next uint64) srtp.Window {
 }
 
 // resume has a stream go on beyond all numbers that another box may have used.
-func (o *stream) resume(ssrc uint32, m *outMarks, since, now time.Duration, rate int64) {
-	skip, _ := m.skip(since)
-	top := m.top
-	if !m.started {
-		top = uint64(uint16(m.top + 1)) // the first number, which may have been used meanwhile
+func (o *stream) resume(ssrc uint32, m *marks.Out, since, now time.Duration, rate int64) {
+	skip, _ := skipOf(m, since)
+	top := m.Top
+	if !m.Started {
+		top = uint64(uint16(m.Top + 1)) // the first number, which may have been used meanwhile
 	}
 	top += skip
 	o.ssrc, o.sent, o.base, o.odd = ssrc, srtp.PassedTo(top), top+1, 0
-	o.lastSeq, o.lastTS, o.lastAt = uint16(top), m.timestamp+uint32(units(since, rate)), now
-	o.rtcpIndex = min(m.rtcp, 1<<31-1-rtcpSkip) + rtcpSkip
-	o.underKey, o.counted, o.pace, o.far = m.underKey+skip, m.underKey+skip, m.pace, nowhere
-	o.from, o.tsDelta, o.restart, o.resumed = m.from, m.tsDelta, m.from == 0, m.from != 0
+	o.lastSeq, o.lastTS, o.lastAt = uint16(top), m.Timestamp+uint32(units(since, rate)), now
+	o.rtcpIndex = min(m.RTCP, 1<<31-1-rtcpSkip) + rtcpSkip
+	o.underKey, o.counted, o.pace, o.far = m.UnderKey+skip, m.UnderKey+skip, m.Pace, nowhere
+	o.from, o.tsDelta, o.restart, o.resumed = m.From, m.TSDelta, m.From == 0, m.From != 0
 }
 
 // rejoinable is how far the timestamps of a source that went on may be from what they should be. A long digit has the time of its beginning.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/media/marks"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
@@ -28,15 +29,15 @@ func carried(t testing.TB, state State, m Marks) (State, Marks) {
 	if err := json.Unmarshal(text, &there); err != nil {
 		t.Fatal(err)
 	}
-	var marks Marks
-	if err := marks.UnmarshalBinary(octets); err != nil {
+	var told Marks
+	if err := told.UnmarshalBinary(octets); err != nil {
 		t.Fatal(err)
 	}
-	if marks != m && !hasIdle(m) {
-		t.Errorf("marks change on the way:\n%+v\n%+v", m, marks)
+	if told != m && !hasIdle(m) {
+		t.Errorf("marks change on the way:\n%+v\n%+v", m, told)
 	}
 	t.Logf("state of %d octets, marks of %d", len(text), len(octets))
-	return there, marks
+	return there, told
 }
 
 // dies ends the call's session without a word, and has another relay restore it. What the first one does after state and marks is lost.
@@ -53,8 +54,8 @@ func (c *callOf) dies(t testing.TB, other *Relay, state State, m Marks, since ti
 }
 
 func hasIdle(m Marks) bool {
-	for _, side := range m.sides {
-		if side.out.idle%idleUnit != 0 {
+	for _, side := range m.Sides {
+		if side.Out.Idle%marks.IdleUnit != 0 {
 			return true
 		}
 	}

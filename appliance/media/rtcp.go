@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
 
@@ -15,7 +16,7 @@ const (
 )
 
 // receiveRTCP checks and decrypts a compound packet and passes its report on.
-func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
+func (t *thread) receiveRTCP(l *leg, p []byte, from wire.Address) {
 	if len(p) < 8 || p[0]>>6 != 2 {
 		l.stats.Invalid++
 		return
@@ -59,7 +60,7 @@ func (t *thread) receiveRTCP(l *leg, p []byte, from address) {
 // p holds a checked report of end octets, its reception reports from blocks on.
 func (t *thread) forwardRTCP(l *leg, p []byte, blocks, end int) {
 	o, b := l.other, binary.BigEndian
-	if !o.out.allowed || !l.in.allowed || !o.remote.dest[o.remote.sourceOf(rtcp)].known() {
+	if !o.out.allowed || !l.in.allowed || !o.remote.dest[o.remote.sourceOf(rtcp)].Known() {
 		return
 	}
 	b.PutUint32(p[4:], o.out.stream.ssrc)
@@ -139,7 +140,7 @@ type reporting struct {
 
 // reportIfDue sends a side a report of our own.
 func (t *thread) reportIfDue(l *leg) {
-	if !l.out.allowed || !l.remote.dest[l.remote.sourceOf(rtcp)].known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.in.heard.started {
+	if !l.out.allowed || !l.remote.dest[l.remote.sourceOf(rtcp)].Known() || t.now-l.reports.sent < reportEvery || l.stats.sent == 0 && !l.in.heard.started {
 		return
 	}
 	p := t.slotOfOurs()

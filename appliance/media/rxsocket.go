@@ -4,6 +4,7 @@ import (
 	"os"
 	"unsafe"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/steer"
 
 	"golang.org/x/sys/unix"
@@ -180,7 +181,7 @@ type input struct {
 	next    int // first free slot
 	heads   [slots]mmsghdr
 	iovs    [slots]unix.Iovec
-	names   [slots]sockaddr
+	names   [slots]wire.Sockaddr
 	control [slots]control
 
 	found      [slots]*port // of the packets that are being relayed
@@ -200,7 +201,7 @@ type mmsghdr struct {
 // control is room for the one message that a shared socket adds to a packet: its destination address.
 type control struct {
 	head unix.Cmsghdr
-	name sockaddr
+	name wire.Sockaddr
 	_    [4]byte
 }
 
@@ -238,15 +239,15 @@ func (in *input) slot(i int) []byte {
 	return in.memory[i*slotSize : (i+1)*slotSize : (i+1)*slotSize]
 }
 
-func (in *input) packet(i int) (size int, from address, cut bool) {
+func (in *input) packet(i int) (size int, from wire.Address, cut bool) {
 	h := &in.heads[i]
-	return int(h.n), in.names[i].address(), h.head.Flags&unix.MSG_TRUNC != 0
+	return int(h.n), in.names[i].Address(), h.head.Flags&unix.MSG_TRUNC != 0
 }
 
 // sentTo is the local address of a packet from a shared socket.
-func (in *input) sentTo(i int) address {
+func (in *input) sentTo(i int) wire.Address {
 	if in.heads[i].head.Controllen == 0 {
-		return address{}
+		return wire.Address{}
 	}
-	return in.control[i].name.address()
+	return in.control[i].name.Address()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/media/ports"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 
@@ -219,7 +220,7 @@ func TestEveryPacketCarriesTheMark(t *testing.T) {
 	for _, c := range []struct {
 		tos  int
 		want byte
-	}{{0, efTOS}, {0x88, 0x88}, {-1, 0}} {
+	}{{0, ports.EF}, {0x88, 0x88}, {-1, 0}} {
 		for _, raw := range []bool{true, false} {
 			s := r.NewSession()
 			defer s.Close()
@@ -377,7 +378,7 @@ func TestTheOldKeyIsOverWithTime(t *testing.T) {
 	p.both()
 	a := &p.s.legs[A]
 	local, remote := srtptest.Key(srtp.AES80), srtptest.Key(srtp.AES80)
-	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].netip(), Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
+	if err := p.s.Set(A, Params{Remote: a.remote.signal[rtp].Netip(), Mux: true, Keys: Keys{&local, &remote}, Latch: LatchHost, Send: true, Receive: true, AudioPT: 8}); err != nil {
 		t.Fatal(err)
 	}
 	asked := p.t.now

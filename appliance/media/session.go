@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
 
@@ -93,9 +94,9 @@ func (s *Session) Listen(f func(Heard)) {
 }
 
 // overhear passes a packet of l to the listener.
-func (t *thread) overhear(l *leg, p []byte, header int, from address) {
+func (t *thread) overhear(l *leg, p []byte, header int, from wire.Address) {
 	l.session.listen(Heard{
-		Side: l.side, Time: t.base.Add(t.now), From: from.netip(), To: netip.AddrPortFrom(l.local.addr, l.local.number),
+		Side: l.side, Time: t.base.Add(t.now), From: from.Netip(), To: netip.AddrPortFrom(l.local.addr, l.local.number),
 		Event: l.formats.received.DTMF != NoPT && p[1]&0x7f == l.formats.received.DTMF, Header: header, Packet: p,
 	})
 }
@@ -114,13 +115,13 @@ func (s *Session) Open(side Side, p PortOptions) (Ports, error) {
 	case s.opened[side] != nil:
 		return Ports{}, fmt.Errorf("media ports of side %s: already open", side)
 	case !p.Addr.IsValid() || p.Addr.IsUnspecified():
-		return Ports{}, fmt.Errorf("media ports of side %s: address %s is not a local address", side, p.Addr)
+		return Ports{}, fmt.Errorf("media ports of side %s: address %s is not a local wire.Address", side, p.Addr)
 	}
 	if err := s.relay.prepare(); err != nil {
 		return Ports{}, err
 	}
-	p = p.withDefaults()
-	number, fds, err := s.relay.bindPair(p)
+	p = p.WithDefaults()
+	number, fds, err := s.relay.pools.Bind(p)
 	if err != nil {
 		return Ports{}, err
 	}
@@ -138,7 +139,7 @@ func (s *Session) adopt(side Side, p PortOptions, number uint16, fds [2]int) (er
 		err = s.thread.openPorts(l, fds)
 	})
 	if err != nil {
-		s.relay.pools.release(p.portRange(), number, time.Now())
+		s.relay.pools.Release(p, number)
 		return fmt.Errorf("media ports of side %s: %w", side, err)
 	}
 	s.opened[side] = &p
@@ -172,10 +173,10 @@ func (s *Session) ready(side Side, p Params) (next settings, err error) {
 		return next, fmt.Errorf("media side %s: has a key for one direction only", side)
 	}
 	next = settings{Params: p}
-	next.remote[rtp], next.remote[rtcp] = addressOf(p.Remote), addressOf(p.RemoteRTCP)
-	if !p.RemoteRTCP.IsValid() && next.remote[rtp].known() && next.remote[rtp].port < 65535 {
+	next.remote[rtp], next.remote[rtcp] = wire.AddressOf(p.Remote), wire.AddressOf(p.RemoteRTCP)
+	if !p.RemoteRTCP.IsValid() && next.remote[rtp].Known() && next.remote[rtp].Port < 65535 {
 		next.remote[rtcp] = next.remote[rtp]
-		next.remote[rtcp].port++
+		next.remote[rtcp].Port++
 	}
 	old := &s.keys[side]
 	if next.local, next.newLocal, err = renew(old.local, p.LocalKey); err != nil {
@@ -228,7 +229,7 @@ func (s *Session) Close() [2]Stats {
 	s.thread.load.Add(-1)
 	for side, from := range s.opened {
 		if from != nil {
-			s.relay.pools.release(from.portRange(), s.legs[side].local.number, time.Now())
+			s.relay.pools.Release(*from, s.legs[side].local.number)
 		}
 	}
 	return s.final

@@ -18,7 +18,7 @@ func (l *leg) figures(base time.Time) Stats {
 	s := Stats{
 		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
 		Lost: l.in.heard.lost(), Drops: c.Drops, RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
-		RoundTrip: l.reports.roundTrip, Source: l.remote.source[rtp].netip(), SSRC: l.in.heard.ssrc,
+		RoundTrip: l.reports.roundTrip, Source: l.remote.source[rtp].Netip(), SSRC: l.in.heard.ssrc,
 	}
 	for _, p := range l.local.ports {
 		if p != nil {

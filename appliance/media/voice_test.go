@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 )
@@ -24,7 +25,7 @@ type quietPath struct {
 	testing.TB
 	t      *thread
 	s      *Session
-	peers  [2]address
+	peers  [2]wire.Address
 	seq    uint16
 	number uint32 // timestamp
 }
@@ -45,7 +46,7 @@ func newQuietPath(t testing.TB, a, b Params) *quietPath {
 			t.Fatal(err)
 		}
 		p.Remote, p.Send, p.Receive = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + side)}), 9), true, true
-		q.peers[side] = addressOf(p.Remote)
+		q.peers[side] = wire.AddressOf(p.Remote)
 		if err := q.s.Set(Side(side), p); err != nil {
 			t.Fatal(err)
 		}

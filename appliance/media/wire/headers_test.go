@@ -1,4 +1,4 @@
-package media
+package wire
 
 import (
 	"encoding/binary"
@@ -25,15 +25,15 @@ func slowSum(p []byte) (sum uint32) {
 
 func TestChecksums(t *testing.T) {
 	from, to := netip.MustParseAddrPort("192.0.2.7:20000"), netip.MustParseAddrPort("198.51.100.255:65001")
-	h := newHeader(from, efTOS)
+	h := NewHeader(from, 0xb8)
 	for n := range 300 {
-		frame := append(make([]byte, rawHeaders), srtptest.Random(n)...)
+		frame := append(make([]byte, Length), srtptest.Random(n)...)
 		if n%3 == 0 {
 			for i := range frame {
 				frame[i] = 0xff // sums with many carries
 			}
 		}
-		writeHeaders(frame, &h, addressOf(to), 9)
+		Write(frame, &h, AddressOf(to), 9)
 		if sum := slowSum(frame[:20]); sum != 0xffff {
 			t.Fatalf("%d octets: IP header %#x", n, sum)
 		}
@@ -47,10 +47,10 @@ func TestChecksums(t *testing.T) {
 
 func BenchmarkHeaders(b *testing.B) {
 	b.ReportAllocs()
-	h := newHeader(netip.MustParseAddrPort("192.0.2.7:20000"), efTOS)
-	to := addressOf(netip.MustParseAddrPort("198.51.100.255:65001"))
-	frame := append(make([]byte, rawHeaders), srtptest.Random(182)...)
+	h := NewHeader(netip.MustParseAddrPort("192.0.2.7:20000"), 0xb8)
+	to := AddressOf(netip.MustParseAddrPort("198.51.100.255:65001"))
+	frame := append(make([]byte, Length), srtptest.Random(182)...)
 	for i := range b.N {
-		writeHeaders(frame, &h, to, uint16(i))
+		Write(frame, &h, to, uint16(i))
 	}
 }

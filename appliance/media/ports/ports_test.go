@@ -1,4 +1,4 @@
-package media
+package ports
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 // A port that has rested for the quarantine is taken first; where all rest, the one that has done so longest, but none that a late packet may
 // still reach.
 func TestPortsRestForAsLongAsThereAreOthers(t *testing.T) {
-	p, now := newPools(10*time.Second), time.Now()
+	p, now := NewPools(10*time.Second), time.Now()
 	r := portRange{netip.MustParseAddr("192.0.2.1"), 20000, 20005}
 	var had []uint16
 	for range 3 {
@@ -22,13 +22,13 @@ func TestPortsRestForAsLongAsThereAreOthers(t *testing.T) {
 	}
 	p.release(r, had[0], now)
 	p.release(r, had[1], now.Add(time.Second))
-	if port, err := p.acquire(r, now.Add(1900*time.Millisecond)); !errors.Is(err, ErrNoPort) {
+	if port, err := p.acquire(r, now.Add(1900*time.Millisecond)); !errors.Is(err, ErrNone) {
 		t.Errorf("after 1.9 s port %d, %v", port, err)
 	}
 	if port, err := p.acquire(r, now.Add(2*time.Second)); err != nil || port != had[0] {
 		t.Errorf("after 2 s port %d, %v, want %d", port, err, had[0])
 	}
-	if port, err := p.acquire(r, now.Add(2*time.Second)); !errors.Is(err, ErrNoPort) {
+	if port, err := p.acquire(r, now.Add(2*time.Second)); !errors.Is(err, ErrNone) {
 		t.Errorf("the other after a second: port %d, %v", port, err)
 	}
 	p.release(r, had[2], now.Add(-time.Minute))
@@ -39,13 +39,13 @@ func TestPortsRestForAsLongAsThereAreOthers(t *testing.T) {
 
 // A port rests whatever range the next call takes it from.
 func TestAPortRestsInAllRangesOfItsAddress(t *testing.T) {
-	p, now := newPools(10*time.Second), time.Now()
+	p, now := NewPools(10*time.Second), time.Now()
 	here, there := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	narrow, wide, elsewhere := portRange{here, 20000, 20001}, portRange{here, 20000, 20003}, portRange{there, 20000, 20001}
 	take := func(r portRange, after time.Duration, want uint16) {
 		t.Helper()
 		port, err := p.acquire(r, now.Add(after))
-		if port != want || (want == 0) != errors.Is(err, ErrNoPort) {
+		if port != want || (want == 0) != errors.Is(err, ErrNone) {
 			t.Errorf("%v after %v: %d, %v", r, after, port, err)
 		}
 	}

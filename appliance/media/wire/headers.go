@@ -1,4 +1,4 @@
-package media
+package wire
 
 import (
 	"encoding/binary"
@@ -6,17 +6,18 @@ import (
 	"net/netip"
 )
 
-// rawHeaders is the length of IPv4 and UDP header.
-const rawHeaders = 20 + 8
+// Length is the length of IPv4 and UDP header.
+const Length = 20 + 8
 
-// header is common to all packets of a port: IPv4 header and UDP source port, with the sum over its constant words.
-type header struct {
-	bytes [rawHeaders]byte
-	sum   uint64 // of source address, protocol and source port, for UDP's checksum
+// Header is common to all packets of a port: IPv4 header and UDP source port, with the sum over its constant words.
+type Header struct {
+	bytes [Length]byte
+	Sum   uint64 // of source address, protocol and source port, for UDP's checksum
 	ip    uint64 // of the constant words of IP's header, for its checksum
 }
 
-func newHeader(from netip.AddrPort, tos byte) (h header) {
+// NewHeader is that of a port with its address.
+func NewHeader(from netip.AddrPort, tos byte) (h Header) {
 	if !from.Addr().Is4() {
 		return h
 	}
@@ -29,22 +30,22 @@ func newHeader(from netip.AddrPort, tos byte) (h header) {
 	for i := 0; i < 20; i += 2 {
 		h.ip += uint64(binary.BigEndian.Uint16(b[i:]))
 	}
-	h.sum = uint64(binary.BigEndian.Uint16(a[:])) + uint64(binary.BigEndian.Uint16(a[2:])) + 17 + uint64(from.Port())
+	h.Sum = uint64(binary.BigEndian.Uint16(a[:])) + uint64(binary.BigEndian.Uint16(a[2:])) + 17 + uint64(from.Port())
 	return h
 }
 
-// writeHeaders fills the first 28 octets of frame, before the payload.
-func writeHeaders(frame []byte, h *header, to address, ident uint16) {
+// Write fills the first 28 octets of frame, before the payload.
+func Write(frame []byte, h *Header, to Address, ident uint16) {
 	b := binary.BigEndian
 	copy(frame, h.bytes[:])
 	udp := frame[20:]
 	b.PutUint16(frame[2:], uint16(len(frame)))
 	b.PutUint16(frame[4:], ident)
-	b.PutUint32(frame[16:], uint32(to.low))
-	b.PutUint16(frame[10:], ^fold(h.ip+uint64(len(frame))+uint64(ident)+to.low>>16&0xffff+to.low&0xffff))
-	b.PutUint16(udp[2:], to.port)
+	b.PutUint32(frame[16:], uint32(to.Low))
+	b.PutUint16(frame[10:], ^fold(h.ip+uint64(len(frame))+uint64(ident)+to.Low>>16&0xffff+to.Low&0xffff))
+	b.PutUint16(udp[2:], to.Port)
 	b.PutUint16(udp[4:], uint16(len(udp)))
-	sum := h.sum + to.low>>16&0xffff + to.low&0xffff + uint64(to.port) + 2*uint64(len(udp))
+	sum := h.Sum + to.Low>>16&0xffff + to.Low&0xffff + uint64(to.Port) + 2*uint64(len(udp))
 	sum += uint64(onesSum(udp[8:]))
 	check := ^fold(sum)
 	if check == 0 {

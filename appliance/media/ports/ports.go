@@ -1,4 +1,8 @@
-package media
+// Package ports hands out pairs of UDP ports for media, and binds them.
+//
+// It owns which ports are free, which rest, and how a socket is bound. It does not own the sockets: package media reads them. It has no goroutines, and
+// its pools are safe for concurrent use.
+package ports
 
 import (
 	"errors"
@@ -13,17 +17,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pools hand out pairs of ports, one pool for each local address and range. Ranges of one address may overlap: gateways share it, or
+// ErrNone is the error when no port is free.
+var ErrNone = errors.New("no free media port")
+
+// Options say where a side's ports are.
+type Options struct {
+	Addr  netip.Addr `json:"addr"`            // local address of the side's network
+	First uint16     `json:"first,omitempty"` // range; 0, 0 is 16384 to 32767. RTP takes an even port, RTCP the odd one above
+	Last  uint16     `json:"last,omitempty"`
+	TOS   int        `json:"tos,omitempty"` // IP TOS octet; 0 is EF (0xb8), negative is none
+}
+
+// Pools hand out pairs of ports, one pool for each local address and range. Ranges of one address may overlap: gateways share it, or
 // the configuration has changed.
-type pools struct {
+type Pools struct {
 	mu         sync.Mutex
 	quarantine time.Duration
 	byRange    map[portRange]*pool
 	rests      map[netip.AddrPort]time.Time // until when the RTP port that a call had stays unusable
 }
 
-func newPools(quarantine time.Duration) pools {
-	return pools{quarantine: quarantine, byRange: map[portRange]*pool{}, rests: map[netip.AddrPort]time.Time{}}
+// NewPools makes pools whose ports rest for a quarantine.
+func NewPools(quarantine time.Duration) *Pools {
+	return &Pools{quarantine: quarantine, byRange: map[portRange]*pool{}, rests: map[netip.AddrPort]time.Time{}}
 }
 
 type portRange struct {
@@ -31,7 +47,7 @@ type portRange struct {
 	first, last uint16
 }
 
-func (p PortOptions) portRange() portRange { return portRange{p.Addr, p.First, p.Last} }
+func (o Options) portRange() portRange { return portRange{o.Addr, o.First, o.Last} }
 
 // pool is a queue of even ports, the longest unused first. A freed port goes to its end and rests for the quarantine: late packets of
 // the call that had it would reach the next one. The order is random, so that a stranger cannot tell the next call's port from his own.
@@ -44,7 +60,7 @@ const (
 	looked  = 16 // ports at the head of the queue: ranges may overlap, so its order is not exactly theirs
 )
 
-func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
+func (p *Pools) acquire(r portRange, now time.Time) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from, err := p.of(r)
@@ -67,11 +83,22 @@ func (p *pools) acquire(r portRange, now time.Time) (uint16, error) {
 		from.free = from.free[1:]
 		return port, nil
 	}
-	return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNoPort, r.addr, r.first, r.last, 2*len(from.free))
+	return 0, fmt.Errorf("%w: %s, ports %d to %d, %d of them resting", ErrNone, r.addr, r.first, r.last, 2*len(from.free))
 }
 
-// take takes a certain port, even if it rests: a call that is restored goes on with it.
-func (p *pools) take(r portRange, port uint16) error {
+// Take takes a certain pair of ports and binds both, even if they rest: a call that is restored goes on with them. The box need not have their address
+// yet.
+func (p *Pools) Take(o Options, port uint16) (fds [2]int, err error) {
+	if err := p.take(o.portRange(), port); err != nil {
+		return fds, err
+	}
+	if fds, err = o.bind(port, true); err != nil {
+		p.Release(o, port)
+	}
+	return fds, err
+}
+
+func (p *Pools) take(r portRange, port uint16) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from, err := p.of(r)
@@ -80,13 +107,13 @@ func (p *pools) take(r portRange, port uint16) error {
 	}
 	i := slices.Index(from.free, port)
 	if i < 0 {
-		return fmt.Errorf("%w: %s, port %d is not free", ErrNoPort, r.addr, port)
+		return fmt.Errorf("%w: %s, port %d is not free", ErrNone, r.addr, port)
 	}
 	from.free = slices.Delete(from.free, i, i+1)
 	return nil
 }
 
-func (p *pools) of(r portRange) (*pool, error) {
+func (p *Pools) of(r portRange) (*pool, error) {
 	if of := p.byRange[r]; of != nil {
 		return of, nil
 	}
@@ -110,8 +137,10 @@ func newPool(r portRange) (*pool, error) {
 	return p, nil
 }
 
-// release takes a port back into its quarantine.
-func (p *pools) release(r portRange, port uint16, now time.Time) {
+// Release takes a pair of ports back into its quarantine.
+func (p *Pools) Release(o Options, port uint16) { p.release(o.portRange(), port, time.Now()) }
+
+func (p *Pools) release(r portRange, port uint16, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rests[netip.AddrPortFrom(r.addr, port)] = now.Add(p.quarantine)
@@ -119,26 +148,27 @@ func (p *pools) release(r portRange, port uint16, now time.Time) {
 	to.free = append(to.free, port)
 }
 
-// efTOS is DSCP EF (46) as the TOS octet.
-const efTOS = 0xb8
+// EF is DSCP EF (46) as the TOS octet.
+const EF = 0xb8
 
-func (p PortOptions) withDefaults() PortOptions {
-	if p.First == 0 && p.Last == 0 {
-		p.First, p.Last = 16384, 32767
+// WithDefaults fills in what is not said.
+func (o Options) WithDefaults() Options {
+	if o.First == 0 && o.Last == 0 {
+		o.First, o.Last = 16384, 32767
 	}
 	switch {
-	case p.TOS == 0:
-		p.TOS = efTOS
-	case p.TOS < 0:
-		p.TOS = 0
+	case o.TOS == 0:
+		o.TOS = EF
+	case o.TOS < 0:
+		o.TOS = 0
 	}
-	p.Addr = p.Addr.Unmap()
-	return p
+	o.Addr = o.Addr.Unmap()
+	return o
 }
 
 // bindUDP makes a non-blocking socket in the network namespace of the calling thread. ahead: the box need not have the address yet.
 func bindUDP(local netip.AddrPort, tos int, ahead bool) (fd int, err error) {
-	family := familyOf(local.Addr())
+	family := FamilyOf(local.Addr())
 	fd, err = unix.Socket(int(family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("media socket: %w", os.NewSyscallError("socket", err))
@@ -153,7 +183,8 @@ func bindUDP(local netip.AddrPort, tos int, ahead bool) (fd int, err error) {
 	return fd, nil
 }
 
-func familyOf(a netip.Addr) uint16 {
+// FamilyOf is the family of an address's sockets.
+func FamilyOf(a netip.Addr) uint16 {
 	if a.Is4() {
 		return unix.AF_INET
 	}
@@ -185,20 +216,20 @@ func bindTo(fd int, local netip.AddrPort) error {
 	return os.NewSyscallError("bind", unix.Bind(fd, to))
 }
 
-// bindPair takes a pair of ports from the pool and binds both. Ports that another process has are skipped.
-func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
-	from := p.portRange()
+// Bind takes a pair of ports from its pool and binds both. Ports that another process has are skipped.
+func (p *Pools) Bind(o Options) (port uint16, fds [2]int, err error) {
+	from := o.portRange()
 	var taken []uint16
 	defer func() {
 		for _, t := range taken {
-			r.pools.release(from, t, time.Now())
+			p.release(from, t, time.Now())
 		}
 	}()
 	for {
-		if port, err = r.pools.acquire(from, time.Now()); err != nil {
+		if port, err = p.acquire(from, time.Now()); err != nil {
 			return 0, fds, err
 		}
-		if fds, err = p.bind(port, false); err == nil {
+		if fds, err = o.bind(port, false); err == nil {
 			return port, fds, nil
 		}
 		taken = append(taken, port)
@@ -209,12 +240,12 @@ func (r *Relay) bindPair(p PortOptions) (port uint16, fds [2]int, err error) {
 }
 
 // bind binds a pair of ports.
-func (p PortOptions) bind(port uint16, ahead bool) (fds [2]int, err error) {
-	if fds[rtp], err = bindUDP(netip.AddrPortFrom(p.Addr, port), p.TOS, ahead); err != nil {
+func (o Options) bind(port uint16, ahead bool) (fds [2]int, err error) {
+	if fds[0], err = bindUDP(netip.AddrPortFrom(o.Addr, port), o.TOS, ahead); err != nil {
 		return fds, err
 	}
-	if fds[rtcp], err = bindUDP(netip.AddrPortFrom(p.Addr, port+1), p.TOS, ahead); err != nil {
-		unix.Close(fds[rtp])
+	if fds[1], err = bindUDP(netip.AddrPortFrom(o.Addr, port+1), o.TOS, ahead); err != nil {
+		unix.Close(fds[0])
 	}
 	return fds, err
 }

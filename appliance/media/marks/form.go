@@ -1,4 +1,4 @@
-package media
+package marks
 
 import (
 	"encoding/base64"
@@ -11,13 +11,13 @@ import (
 
 // Written marks are a version, the SSRCs of both peers, and two sides. A side is an octet of flags, and numbers in groups of seven bits; what is
 // zero or follows from something else is left out. A later release may write more behind it.
-const marksVersion = 1
+const version = 1
 
 // Flags of a side.
 const (
 	sideOpen = 1 << iota
 	sideStarted
-	sideSent       // out.started
+	sideSent       // out.Started
 	sideSource     // of RTP follows
 	sideSourceRTCP // of RTCP follows
 )
@@ -27,12 +27,12 @@ var errMarks = errors.New("media marks: cut off, or of another form")
 // MarshalBinary writes marks.
 func (m Marks) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 1, 160)
-	b[0] = marksVersion
-	for side := range m.sides {
-		b = binary.BigEndian.AppendUint32(b, m.sides[side].tally.ssrc)
+	b[0] = version
+	for side := range m.Sides {
+		b = binary.BigEndian.AppendUint32(b, m.Sides[side].Tally.SSRC)
 	}
-	for side := range m.sides {
-		b = m.sides[side].append(b, m.sides[1-side].tally.ssrc)
+	for side := range m.Sides {
+		b = m.Sides[side].append(b, m.Sides[1-side].Tally.SSRC)
 	}
 	return b, nil
 }
@@ -40,15 +40,15 @@ func (m Marks) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads them.
 func (m *Marks) UnmarshalBinary(b []byte) error {
 	*m = Marks{}
-	r := marksReader{rest: b}
-	if v := r.octets(1); v == nil || v[0] != marksVersion {
+	r := reader{rest: b}
+	if v := r.octets(1); v == nil || v[0] != version {
 		return errMarks
 	}
-	for side := range m.sides {
-		m.sides[side].tally.ssrc = r.word()
+	for side := range m.Sides {
+		m.Sides[side].Tally.SSRC = r.word()
 	}
-	for side := range m.sides {
-		m.sides[side].read(&r, m.sides[1-side].tally.ssrc)
+	for side := range m.Sides {
+		m.Sides[side].read(&r, m.Sides[1-side].Tally.SSRC)
 	}
 	if r.failed {
 		*m = Marks{}
@@ -72,103 +72,103 @@ func (m *Marks) UnmarshalText(text []byte) error {
 }
 
 // append writes a side. source is the SSRC of the other side's peer, which mostly is the source of the stream to this one.
-func (m *sideMarks) append(b []byte, source uint32) []byte {
-	if !m.open {
+func (m *Side) append(b []byte, source uint32) []byte {
+	if !m.Open {
 		return append(b, 0)
 	}
 	flags := byte(sideOpen)
 	for flag, set := range map[byte]bool{
-		sideStarted: m.started, sideSent: m.out.started, sideSource: m.source[rtp].known(), sideSourceRTCP: m.source[rtcp].known(),
+		sideStarted: m.Started, sideSent: m.Out.Started, sideSource: m.Source[0].IsValid(), sideSourceRTCP: m.Source[1].IsValid(),
 	} {
 		if set {
 			flags |= flag
 		}
 	}
 	b = append(b, flags)
-	for _, a := range m.source {
-		if a.known() {
+	for _, a := range m.Source {
+		if a.IsValid() {
 			b = appendAddress(b, a)
 		}
 	}
-	o := &m.out
-	b = binary.BigEndian.AppendUint32(b, o.timestamp)
-	b = binary.BigEndian.AppendUint32(b, o.tsDelta)
+	o := &m.Out
+	b = binary.BigEndian.AppendUint32(b, o.Timestamp)
+	b = binary.BigEndian.AppendUint32(b, o.TSDelta)
 	from := uint64(0)
-	if o.from != 0 {
-		from = uint64(o.from^source) + 1
+	if o.From != 0 {
+		from = uint64(o.From^source) + 1
 	}
-	for _, v := range []uint64{m.sets, m.keys, uint64(m.noise), o.top, uint64(o.rtcp), o.underKey, uint64(max(o.idle/idleUnit, 0)), o.pace, from} {
+	for _, v := range []uint64{m.Sets, m.Keys, uint64(m.Noise), o.Top, uint64(o.RTCP), o.UnderKey, uint64(max(o.Idle/IdleUnit, 0)), o.Pace, from} {
 		b = binary.AppendUvarint(b, v)
 	}
 	streams := 0
-	for _, e := range m.in {
-		if e.used {
+	for _, e := range m.In {
+		if e.Used {
 			streams++
 		}
 	}
 	b = append(b, byte(streams))
-	for _, e := range m.in {
-		if e.used {
-			b = binary.AppendUvarint(b, uint64(e.ssrc^m.tally.ssrc))
-			b = binary.AppendUvarint(b, e.rtp)
-			b = binary.AppendUvarint(b, e.rtcp)
+	for _, e := range m.In {
+		if e.Used {
+			b = binary.AppendUvarint(b, uint64(e.SSRC^m.Tally.SSRC))
+			b = binary.AppendUvarint(b, e.RTP)
+			b = binary.AppendUvarint(b, e.RTCP)
 		}
 	}
-	return m.tally.append(b)
+	return m.Tally.append(b)
 }
 
-// idleUnit is in what the pause of a stream is written.
-const idleUnit = 10 * time.Millisecond
+// IdleUnit is in what the pause of a stream is written.
+const IdleUnit = 10 * time.Millisecond
 
-func (m *sideMarks) read(r *marksReader, source uint32) {
+func (m *Side) read(r *reader, source uint32) {
 	v := r.octets(1)
 	if v == nil || v[0]&sideOpen == 0 {
 		return
 	}
 	flags := v[0]
-	m.open, m.started, m.out.started = true, flags&sideStarted != 0, flags&sideSent != 0
+	m.Open, m.Started, m.Out.Started = true, flags&sideStarted != 0, flags&sideSent != 0
 	for i, flag := range [...]byte{sideSource, sideSourceRTCP} {
 		if flags&flag != 0 {
-			m.source[i] = r.address()
+			m.Source[i] = r.address()
 		}
 	}
-	o := &m.out
-	o.timestamp, o.tsDelta = r.word(), r.word()
-	m.sets, m.keys = r.number(63), r.number(63)
-	m.noise = int(r.number(8))
-	o.top, o.rtcp, o.underKey = r.number(48), uint32(r.number(31)), r.number(48)
-	o.idle = time.Duration(r.number(32)) * idleUnit
-	o.pace = r.number(32)
+	o := &m.Out
+	o.Timestamp, o.TSDelta = r.word(), r.word()
+	m.Sets, m.Keys = r.number(63), r.number(63)
+	m.Noise = int(r.number(8))
+	o.Top, o.RTCP, o.UnderKey = r.number(48), uint32(r.number(31)), r.number(48)
+	o.Idle = time.Duration(r.number(32)) * IdleUnit
+	o.Pace = r.number(32)
 	if from := r.number(33); from != 0 {
-		o.from = uint32(from-1) ^ source
+		o.From = uint32(from-1) ^ source
 	}
 	streams := r.octets(1)
-	if streams == nil || int(streams[0]) > len(m.in) {
+	if streams == nil || int(streams[0]) > len(m.In) {
 		r.failed = true
 		return
 	}
 	for i := range streams[0] {
-		m.in[i] = inMarks{uint32(r.number(32)) ^ m.tally.ssrc, true, r.number(49), r.number(32)}
+		m.In[i] = In{uint32(r.number(32)) ^ m.Tally.SSRC, true, r.number(49), r.number(32)}
 	}
-	m.tally.read(r)
+	m.Tally.read(r)
 }
 
 // numbers are the figures of a tally in the order in which they are written. What is not negative stands first.
-func (t *tally) numbers() (unsigned [14]*uint64, signed [9]*int64) {
+func (t *Tally) numbers() (unsigned [14]*uint64, signed [9]*int64) {
 	return [...]*uint64{
-			&t.received, &t.sent, &t.receivedOctets, &t.sentOctets, &t.rtcpReceived, &t.rtcpSent,
+			&t.Received, &t.Sent, &t.ReceivedOctets, &t.SentOctets, &t.RTCPReceived, &t.RTCPSent,
 			&t.Duplicates, &t.Late, &t.Foreign, &t.AuthFailed, &t.Replayed, &t.Invalid, &t.Unsent, &t.KernelDrops,
 		}, [...]*int64{
-			&t.lost, &t.gaps, &t.missing, &t.jitter, &t.roundTrip, &t.peerLost, &t.peerJitter, &t.heard, new(int64),
+			&t.Lost, &t.Gaps, &t.Missing, &t.Jitter, &t.RoundTrip, &t.PeerLost, &t.PeerJitter, &t.Heard, new(int64),
 		}
 }
 
 // append writes the figures that are not zero, with a mask of them before. Two are written as what they have more than others say.
-func (t tally) append(b []byte) []byte {
-	payload := t.sentPayload
-	t.heard -= int64(t.received)
+func (t Tally) append(b []byte) []byte {
+	payload := t.SentPayload
+	t.Heard -= int64(t.Received)
 	unsigned, signed := t.numbers()
-	*signed[len(signed)-1] = int64(t.sentOctets-payload) - plainHeader*int64(t.sent)
+	*signed[len(signed)-1] = int64(t.SentOctets-payload) - plainHeader*int64(t.Sent)
 	var mask uint64
 	var values []byte
 	for i, v := range unsigned {
@@ -189,7 +189,7 @@ func (t tally) append(b []byte) []byte {
 // plainHeader is the least that a packet has beside its payload.
 const plainHeader = 12
 
-func (t *tally) read(r *marksReader) {
+func (t *Tally) read(r *reader) {
 	unsigned, signed := t.numbers()
 	mask := r.number(len(unsigned) + len(signed))
 	for i, v := range unsigned {
@@ -203,26 +203,25 @@ func (t *tally) read(r *marksReader) {
 			*v = int64(u>>1) ^ -int64(u&1) // as binary.AppendVarint writes it
 		}
 	}
-	t.heard += int64(t.received)
-	t.sentPayload = t.sentOctets - uint64(*signed[len(signed)-1]+plainHeader*int64(t.sent))
+	t.Heard += int64(t.Received)
+	t.SentPayload = t.SentOctets - uint64(*signed[len(signed)-1]+plainHeader*int64(t.Sent))
 }
 
 // appendAddress writes an address with its length before it.
-func appendAddress(b []byte, a address) []byte {
-	n := a.netip()
-	raw := n.Addr().AsSlice()
+func appendAddress(b []byte, a netip.AddrPort) []byte {
+	raw := a.Addr().AsSlice()
 	b = append(b, byte(len(raw)))
 	b = append(b, raw...)
-	return binary.BigEndian.AppendUint16(b, n.Port())
+	return binary.BigEndian.AppendUint16(b, a.Port())
 }
 
-// marksReader reads what MarshalBinary wrote. After a failure it gives zeros.
-type marksReader struct {
+// reader reads what MarshalBinary wrote. After a failure it gives zeros.
+type reader struct {
 	rest   []byte
 	failed bool
 }
 
-func (r *marksReader) octets(n int) []byte {
+func (r *reader) octets(n int) []byte {
 	if r.failed = r.failed || len(r.rest) < n; r.failed {
 		return nil
 	}
@@ -231,7 +230,7 @@ func (r *marksReader) octets(n int) []byte {
 	return v
 }
 
-func (r *marksReader) word() uint32 {
+func (r *reader) word() uint32 {
 	if v := r.octets(4); v != nil {
 		return binary.BigEndian.Uint32(v)
 	}
@@ -239,7 +238,7 @@ func (r *marksReader) word() uint32 {
 }
 
 // number reads a number that has so many bits at most.
-func (r *marksReader) number(most int) uint64 {
+func (r *reader) number(most int) uint64 {
 	v, n := binary.Uvarint(r.rest)
 	if r.failed = r.failed || n <= 0 || bits.Len64(v) > most; r.failed {
 		return 0
@@ -248,16 +247,16 @@ func (r *marksReader) number(most int) uint64 {
 	return v
 }
 
-func (r *marksReader) address() address {
+func (r *reader) address() netip.AddrPort {
 	n := r.octets(1)
 	if n == nil {
-		return address{}
+		return netip.AddrPort{}
 	}
 	ip, ok := netip.AddrFromSlice(r.octets(int(n[0])))
 	port := r.octets(2)
 	if !ok || port == nil {
 		r.failed = true
-		return address{}
+		return netip.AddrPort{}
 	}
-	return addressOf(netip.AddrPortFrom(ip, binary.BigEndian.Uint16(port)))
+	return netip.AddrPortFrom(ip.Unmap(), binary.BigEndian.Uint16(port))
 }
