@@ -111,7 +111,7 @@ func (g *Gate) forgets(l line) {
 }
 
 const (
-	knockFor  = time.Second // long enough to find the peer in the LAN
+	knockFor  = 4 * time.Second // TCP repeats it after 1 s and 3 s: by then the network knows which box has the address
 	mostKnock = 1000
 )
 

@@ -30,7 +30,7 @@ const (
 )
 
 // kinds are those that are kept.
-var kinds = []pair.Kind{pair.Calls, pair.Media, pair.Held, pair.Phones, pair.Registrations, pair.Files, pair.Records, pair.Rescued}
+var kinds = []pair.Kind{pair.Calls, pair.Media, pair.Held, pair.Phones, pair.Registrations, pair.Files, pair.Records, pair.Rescued, pair.Connections}
 
 // place is where in which stream of entries a message belongs. A stream is the whole table and then every change. It begins when the standby asks.
 type place struct {
