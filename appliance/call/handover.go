@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
@@ -124,7 +125,7 @@ func (c *call) settled() bool {
 // False: that is an emergency call.
 func (c *call) giveUp() bool {
 	switch {
-	case c.ended() || !c.stands() && c.resign():
+	case c.ended() || c.lacksACK() || !c.stands() && c.resign():
 	case c.urgent && !c.stands(), c.transfer != nil && c.transfer.urgent:
 		return false
 	case !c.stands():
@@ -137,6 +138,12 @@ func (c *call) giveUp() bool {
 		c.transferFailed(handedOver.Code)
 	}
 	return true
+}
+
+// lacksACK reports whether the caller's ACK is all that an established call lacks. The other box goes on without it: a caller that has sent one into a
+// connection that was ended does not send it again.
+func (c *call) lacksACK() bool {
+	return c.state == callstate.Answered && c.a.Choice() != nil && c.b.Choice() != nil
 }
 
 var handedOver = refusal.Failure{Code: 503, Cause: 41, Reason: "Service Unavailable", Text: "the box hands over to the other one", Retry: time.Second}
@@ -192,6 +199,9 @@ func (c *call) stand(still *standstill, told func()) {
 	c.m.mu.Lock()
 	in := c.m.switchover.waiting[c].with
 	c.m.mu.Unlock()
+	if c.lacksACK() {
+		c.acknowledged()
+	}
 	switch {
 	case c.ended():
 	case in != nil || !c.stands() && c.resign():

@@ -67,6 +67,7 @@ func TestMarksAreSpreadOverARound(t *testing.T) {
 			k.Put(fmt.Sprint(n), nil, Sessions{far{}, nil, far{}})
 		}
 		time.Sleep(3*round + time.Millisecond)
+		s.mu.Lock()
 		for id, n := range s.marks {
 			if n < 3 || n > 4 {
 				t.Errorf("call %s: %d times in three rounds", id, n)
@@ -75,6 +76,7 @@ func TestMarksAreSpreadOverARound(t *testing.T) {
 		if len(s.marks) != calls || s.most > calls/4 {
 			t.Errorf("marks of %d calls, up to %d at once", len(s.marks), s.most)
 		}
+		s.mu.Unlock()
 		k.Mark("7")
 		for n := range calls {
 			if n%2 == 0 {
@@ -83,15 +85,17 @@ func TestMarksAreSpreadOverARound(t *testing.T) {
 				k.Forget(fmt.Sprint(n))
 			}
 		}
+		s.mu.Lock()
 		was := len(s.marks)
+		s.mu.Unlock()
 		k.Mark("8")
 		k.Drop("9") // it was forgotten: the other box has it
 		time.Sleep(2 * round)
+		end()
+		running.Wait()
 		if len(s.marks) != was || was != calls/2 || len(s.calls) != calls/2 {
 			t.Errorf("%d calls and marks of %d are left, then of %d", len(s.calls), was, len(s.marks))
 		}
-		end()
-		running.Wait()
 	})
 }
 
