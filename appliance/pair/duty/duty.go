@@ -5,7 +5,7 @@
 // of its pair on flash, the alarms of the pair and its status. It does not own the rules (package election), the packets and addresses (package vrrp), the
 // path between the boxes (package link), nor calls and gateways: those are behind Box.
 //
-// Order. To take over: the role is decided and said, the term runs, addresses are in the kernel and announced, Box.TakeOver. To hand over: Box.HandOver, all
+// Order. To take over: the role is decided and said, the term runs, addresses are in the kernel, Box.TakeOver, addresses are announced. To hand over: Box.HandOver, all
 // of the table has arrived, the term ends, addresses are gone, the box says that it yields. To give up: the term ends, addresses are gone, Box.Drop.
 // The loop never waits for any of that.
 //

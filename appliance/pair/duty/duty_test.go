@@ -37,14 +37,14 @@ func TestTakingOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, one, two, _, end := running(t)
 		defer end()
-		want(t, one, "follow", "release, term false", "follow", "lead", "hold, term true", "take over, term true: "+started)
+		want(t, one, "follow", "release, term false", "follow", "lead", "hold, term true", "take over, term true: "+started, "announce")
 		want(t, two, "follow", "release, term false", "follow")
 		a.mu.Lock()
 		a.cut = true
 		a.mu.Unlock()
 		time.Sleep(370 * time.Millisecond)
 		synctest.Wait()
-		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path")
+		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "announce")
 		if !two.Acts() || two.Status().Switches[0].Role != "active" {
 			t.Errorf("%+v", two.Status())
 		}
@@ -83,7 +83,7 @@ func TestASwitch(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		want(t, one, "hand over, term true", "lead", "hold, term true", "take over, term true: the switch was called off: calls are in set-up")
+		want(t, one, "hand over, term true", "lead", "hold, term true", "take over, term true: the switch was called off: calls are in set-up", "announce")
 		one.refuses = nil
 		begun := time.Now()
 		if err := one.Switch(t.Context()); err != nil {
@@ -95,7 +95,7 @@ func TestASwitch(t *testing.T) {
 		time.Sleep(time.Second)
 		want(t, one, "hand over, term true", "flush", "release, term false", "yield, term false", "release, term false", "follow",
 			"drop, term false: the other box took over")
-		want(t, two, "lead", "hold, term true", "take over, term true: the other box handed over")
+		want(t, two, "lead", "hold, term true", "take over, term true: the other box handed over", "announce")
 		if one.Acts() || !two.Acts() || two.o.Health.Active(health.RedundancyTaken) {
 			t.Error("wrong roles or alarms")
 		}
@@ -242,7 +242,7 @@ func TestConfigurations(t *testing.T) {
 		if !one.Acts() || two.Status().State != status.PairStandby {
 			t.Errorf("%+v", two.Status())
 		}
-		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair")
+		want(t, one, "follow", "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair", "announce")
 		one.Apply(none)
 		if !one.Acts() || !one.o.Term.Runs() {
 			t.Error("a box that leaves its pair goes on alone")

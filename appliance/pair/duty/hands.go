@@ -141,6 +141,9 @@ func (h *hands) perform(ctx context.Context, o order) {
 		if err := d.o.Box.TakeOver(ctx, o.why); err != nil && !errors.Is(err, context.Canceled) {
 			w.log.Error("what the pair has is not complete at this box", "err", err)
 		}
+		if ctx.Err() == nil { // or the box is not active any more
+			w.note(w.router.Announce(ctx))
+		}
 		w.clerk.counted(d.o.Facts().Calls)
 		w.log.Info("the box acts for the pair", "after", time.Since(begun).Round(time.Millisecond))
 	case handOver:

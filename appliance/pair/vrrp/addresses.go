@@ -18,7 +18,10 @@ const renewal = 250 * time.Millisecond
 // retrial is how soon addresses that are not there are tried again.
 const retrial = 20 * time.Millisecond
 
-// again is when announcements are repeated, by the time since the addresses came. Some are lost, and a box that hung answers for its addresses until the
+// quiet is how long addresses are not announced, if nobody asks for it: the sockets behind them are to be there first, or who speaks to them is refused.
+const quiet = 300 * time.Millisecond
+
+// again is when announcements are repeated, by the time since the first one. Some are lost, and a box that hung answers for its addresses until the
 // kernel has removed them, a second or so after the other box has taken them.
 var again = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second, 5 * time.Second}
 
@@ -27,7 +30,8 @@ type addresses struct {
 	want    bool
 	present bool      // the kernel may have them, from us
 	renewed time.Time // last; zero: not since they were removed
-	taken   time.Time // when they came
+	public  bool      // they are announced, or were
+	taken   time.Time // when they were announced first, or are to be
 	told    int       // announcements made since, of again
 }
 
@@ -63,8 +67,12 @@ func (p *port) keep(s *station, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if a.renewed = now; gone {
+	a.renewed = now
+	switch {
+	case gone && a.public:
 		p.announceFrom(now)
+	case gone:
+		p.announceFrom(now.Add(quiet))
 	}
 	return nil
 }
@@ -122,6 +130,7 @@ func (p *port) announcement(s *station, now time.Time) (time.Duration, bool) {
 			return wait, true
 		}
 		a.told++
+		a.public = true
 		for _, v := range p.Virtual {
 			// Routers that ignore announcements still learn from who asks them.
 			for _, target := range append([]netip.Addr{v}, p.Witnesses...) {

@@ -172,7 +172,7 @@ func (p *port) demanded(s *station, do demand) error {
 	case hold:
 		p.addresses.want = true
 	case release:
-		p.addresses.want = false
+		p.addresses.want, p.addresses.public = false, false
 		return p.remove(s)
 	case announce:
 		p.announceFrom(time.Now())

@@ -106,14 +106,14 @@ func (r *Router) Advertise(priority uint8) error {
 	return errors.Join(errs...)
 }
 
-// Hold has the box take the virtual addresses and announce them, and renew them until Release, while the term runs. It returns when the kernel has them.
-// An error says that it has not all of them; they are tried again.
+// Hold has the box take the virtual addresses, and renew them until Release, while the term runs. It returns when the kernel has them. An error says that
+// it has not all of them; they are tried again. The networks do not hear of it before Announce, or a third of a second has passed.
 func (r *Router) Hold(ctx context.Context) error { return r.each(ctx, hold) }
 
 // Release has the box give up the virtual addresses. It returns when the kernel has none of them any more.
 func (r *Router) Release(ctx context.Context) error { return r.each(ctx, release) }
 
-// Announce tells the networks again where the virtual addresses are.
+// Announce tells the networks where the virtual addresses are, when sockets are open at them, or again.
 func (r *Router) Announce(ctx context.Context) error { return r.each(ctx, announce) }
 
 // Leave has the virtual addresses outlive Run, as long as the kernel lets them: another Router, with another configuration, takes them on.

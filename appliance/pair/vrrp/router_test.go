@@ -158,10 +158,15 @@ func TestTheNetworkFollowsTheAddress(t *testing.T) {
 		return func() bool { return peer.knows(virtual) == h.device().Attrs().HardwareAddr.String() }
 	}
 	check(t, r1.Hold(ctx))
+	check(t, r1.Announce(ctx))
 	until(t, "the peer knows it at one", at(one))
 	check(t, r1.Release(ctx))
+	tap := peer.tap()
 	check(t, r2.Hold(ctx))
-	until(t, "the peer knows it at two", at(two))
+	if said := tshark(t, tap, "arp.src.proto_ipv4 == 192.168.1.1", "arp.opcode"); said != "" {
+		t.Error("announced at once: the sockets are not there yet")
+	}
+	until(t, "the peer knows it at two", at(two)) // by itself
 	until(t, "one finds that another box has it", func() bool {
 		s := r1.State()[0]
 		return s.Taken && s.By == two.device().Attrs().HardwareAddr.String()

@@ -28,6 +28,7 @@ func TestTsharkReadsWhatWeWrite(t *testing.T) {
 	check(t, r.Advertise(200))
 	check(t, r.Advertise(0))
 	check(t, r.Hold(context.Background()))
+	check(t, r.Announce(context.Background()))
 	until(t, "it asks the witness", func() bool { return r.State()[0].Asked.IsValid() })
 	stop()
 	direct := p1
