@@ -88,7 +88,7 @@ func TestKeepalivedIsTheOtherBox(t *testing.T) {
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	p.must(err)
 	box.paste(p, first)
-	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lines, box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
+	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lines, 100, box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
 	keepalived := func() bool {
 		has, err := p.Second.Has(lab.BoxLAN)
 		p.must(err)
@@ -154,9 +154,7 @@ func (p *pair) converseOnce() {
 // newWorld is the world of a pair with the first box alone.
 func newWorld(t *testing.T) *pair {
 	t.Helper()
-	if os.Getenv("VIADUCT_PAIR") == "" {
-		t.Skip("VIADUCT_PAIR=1 has it run")
-	}
+	onlyThorough(t)
 	if err := programs(); err != nil {
 		t.Fatal(err)
 	}

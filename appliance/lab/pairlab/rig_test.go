@@ -77,6 +77,18 @@ type box struct {
 	state  string
 }
 
+// thorough: VIADUCT_PAIR=1 has every scenario run, with the usual interval of advertisements, and says how long a gap may be. It wants a machine that has
+// nothing else to do. Otherwise one box dies, and that is all.
+var thorough = os.Getenv("VIADUCT_PAIR") != ""
+
+// onlyThorough leaves a test out.
+func onlyThorough(t *testing.T) {
+	t.Helper()
+	if !thorough {
+		t.Skip("VIADUCT_PAIR=1 has it run")
+	}
+}
+
 // limit ends a test that hangs.
 const limit = 90 * time.Second
 
@@ -89,6 +101,7 @@ port ethernet 0 2
   no shutdown
 redundancy
   virtual-router 173
+  advertise-interval %d
   box 1 key %s
   box 2 key %s
   interface ROUTER if_eth00
@@ -125,9 +138,6 @@ port ethernet 0 1
 // over.
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	if os.Getenv("VIADUCT_PAIR") == "" {
-		t.Skip("VIADUCT_PAIR=1 has it run")
-	}
 	if err := programs(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +183,11 @@ func newPair(t *testing.T) *pair {
 		keys[n] = strings.TrimSpace(b.exec(p, fmt.Sprintf("show redundancy key %d", n+1)))
 		keys[n] = keys[n][strings.LastIndex(keys[n], " ")+1:]
 	}
-	pasted := fmt.Sprintf(lines, keys[0], keys[1])
+	interval := 500
+	if thorough {
+		interval = 100
+	}
+	pasted := fmt.Sprintf(lines, interval, keys[0], keys[1])
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	if err != nil {
 		t.Fatal(err)
@@ -426,7 +440,7 @@ func (p *pair) gaps(worst time.Duration, happen func()) {
 		slices.Sort(list)
 		longest := list[len(list)-1]
 		p.t.Logf("%s heard nothing for %v (median), %v (longest)", name, list[len(list)/2].Round(time.Millisecond), longest.Round(time.Millisecond))
-		if longest > worst {
+		if longest > worst && thorough {
 			p.t.Errorf("%s heard nothing for %v", name, longest)
 		}
 	}
