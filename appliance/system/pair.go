@@ -31,6 +31,7 @@ type pairing struct {
 	placed atomic.Bool // the addresses are to be looked at again
 	roles  sync.Mutex  // held while engines are brought in line with a role
 
+	size    atomic.Pointer[printed]
 	joined  bool // the last configuration was one of a pair; the reconciler's
 	shared  *files.Files
 	paired  chan struct{}                   // one token: there may be a pair now, or none any more
@@ -55,8 +56,7 @@ func (s *System) pairDir() string { return filepath.Join(s.o.StateDir, "pair") }
 
 // facts are what the other box is told of this one.
 func (s *System) facts() duty.Facts {
-	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Sums: s.shared.Sums()}
-	f.Lines = bytes.Count(s.o.Language.Plain(s.Running()), []byte("\n"))
+	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Lines: s.lines(), Sums: s.shared.Sums()}
 	if f.Sums != nil {
 		f.Sums["firmware"] = s.o.Release.Version
 	}
@@ -64,6 +64,23 @@ func (s *System) facts() duty.Facts {
 		f.Priority = illPriority
 	}
 	return f
+}
+
+// printed is the size of a configuration.
+type printed struct {
+	cfg   *config.Config
+	lines int
+}
+
+// lines counts those of the running configuration.
+func (s *System) lines() int {
+	cfg := s.Running()
+	p := s.size.Load()
+	if p == nil || p.cfg != cfg {
+		p = &printed{cfg, bytes.Count(s.o.Language.Plain(cfg), []byte("\n"))}
+		s.size.Store(p)
+	}
+	return p.lines
 }
 
 // illPriority is that of a box of which something vital does not run.
@@ -207,6 +224,7 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	s.roles.Lock()
 	defer s.roles.Unlock()
 	if s.acts.Load() {
+		s.sip.Reconnect()
 		s.calls.Resume()
 		return nil
 	}
@@ -257,6 +275,7 @@ func (s inPair) HandOver(ctx context.Context) error {
 		return err
 	}
 	s.calls.HandOver()
+	s.sip.Disconnect() // peers dial the other box then, and write no request into a connection that is dead
 	return nil
 }
 
