@@ -19,6 +19,7 @@ import (
 	"viaduct/appliance/pair/partner"
 	"viaduct/appliance/pair/role"
 	"viaduct/appliance/records"
+	"viaduct/appliance/siptransport"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
@@ -238,7 +239,9 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	held, rescued := s.duty.Kept(pair.Held), s.duty.Kept(pair.Rescued)
 	var restored int
 	var failed error
+	gone := s.duty.Kept(pair.Connections)
 	err := s.sip.TakeOver(effective, effective.Address, func() {
+		siptransport.Knock(gone)
 		restored, failed = s.calls.Restore(slices.Values(s.duty.Kept(pair.Calls)), slices.Values(s.duty.Kept(pair.Media)))
 	})
 	s.log.Info("calls of the pair taken over", "calls", restored, "after", time.Since(began), "why", why)
