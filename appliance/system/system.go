@@ -281,7 +281,7 @@ func Open(o Options) (*System, error) {
 	s.sip = sipgw.New(sipgw.Options{
 		Options: siptransport.Options{
 			Term: &s.term, Pair: s.duty.Sender(),
-			Log:  s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
+			Log: s.sessions.Logger(diag.TopicSIP, diag.TopicTLS), Trace: s.traced, Resolver: s.resolver, PKI: s, Clock: s.clock.Sane, Sessions: s.licenses.Sessions,
 			OnChain:         s.noteChain,
 			OnUnknownIssuer: s.unknown.Note,
 			OnAlert:         s.certificateRefused,
