@@ -50,8 +50,11 @@ type Word struct {
 	Ports    []PortFitness `json:"ports"`
 	// Alone: it is active because it stood alone until now, and the pair has not decided yet. Of two such boxes the one with more lines of
 	// configuration goes on: the other one is about to get what that has.
-	Alone    bool `json:"alone,omitempty"`
-	Lines    int  `json:"lines,omitempty"`
+	Alone bool `json:"alone,omitempty"`
+	Lines int  `json:"lines,omitempty"`
+	// Fresh: it has never had what the pair has: it has not copied from the other box, nor that from it, and has had no call in the pair. A box that is not
+	// takes nothing from it.
+	Fresh    bool `json:"fresh,omitempty"`
 	Eligible bool `json:"eligible"`         // it could take over: it has all that the active box has told it. The active box itself is
 	Asks     bool `json:"asks,omitempty"`   // it is the standby, and somebody there has asked for a switch
 	Yields   bool `json:"yields"`           // it was active, and has given up: the other is to take over now

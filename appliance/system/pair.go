@@ -91,7 +91,7 @@ const illPriority = 50
 func (s *System) newShared() *files.Files {
 	return files.New(files.Options{
 		Log: s.log, Link: s.duty.Link(), Store: s.store, Secrets: s.o.Secrets, Running: func() []byte { return s.o.Language.Plain(s.Running()) },
-		Commit: s.commitShared, Save: s.saveShared, Stored: s.storedShared,
+		Copies: s.duty.Copies, Commit: s.commitShared, Save: s.saveShared, Stored: s.storedShared,
 	})
 }
 

@@ -66,6 +66,7 @@ type pair struct {
 	ctx   context.Context
 	boxes [2]*box
 	talks []*talk
+	lines string // of the pair
 }
 
 // box is one of the two.
@@ -188,6 +189,7 @@ func newPair(t *testing.T) *pair {
 		interval = 100
 	}
 	pasted := fmt.Sprintf(lines, interval, keys[0], keys[1])
+	p.lines = pasted
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	if err != nil {
 		t.Fatal(err)

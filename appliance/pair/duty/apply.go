@@ -29,6 +29,8 @@ func (d *Duty) Apply(cfg *config.Config) {
 	d.mu.Unlock()
 	acts := true
 	switch {
+	case next.place == alone:
+		d.keep.forget()
 	case next.place == out:
 		acts = false
 	case next.place == shut && !before.told:

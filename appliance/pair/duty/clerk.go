@@ -115,9 +115,9 @@ func (c *clerk) run(ctx context.Context) {
 		c.known = facts
 		c.mu.Unlock()
 		c.w.mu.Lock()
-		reign, acts := c.w.e.Reign(), c.w.e.Role() == pair.Active
+		is := kept{c.w.e.Reign(), c.w.e.Role() == pair.Active, c.w.knows}
 		c.w.mu.Unlock()
-		c.w.d.keep.write(kept{reign, acts})
+		c.w.d.keep.write(is)
 		c.judge(time.Now())
 		select {
 		case <-ctx.Done():

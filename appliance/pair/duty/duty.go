@@ -163,6 +163,22 @@ func (d *Duty) Place() (box uint8, none bool) {
 // Link is the path between the boxes.
 func (d *Duty) Link() *link.Link { return d.way }
 
+// Copies says why nothing is to be copied from the other box; nil: it may be.
+func (d *Duty) Copies() error {
+	w := d.worker()
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.e.Copies() {
+		return errBlank
+	}
+	return nil
+}
+
+var errBlank = errors.New("the other box has never had what this pair has, and nothing is copied from it")
+
 // Sender is where engines put what the standby is to keep.
 func (d *Duty) Sender() pair.Sender { return d.link.Sender() }
 

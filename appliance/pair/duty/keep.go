@@ -26,7 +26,8 @@ type keep struct {
 // kept is what is in the file. It helps two boxes that start together to see who has the later state; it is no secret, and believed as far as that goes.
 type kept struct {
 	election.Reign
-	Acts bool `json:"acts"` // the box had the pair's addresses
+	Acts  bool `json:"acts"`  // the box had the pair's addresses
+	Knows bool `json:"knows"` // it has had what the pair has: it is not pair.Word.Fresh
 }
 
 const keptMax = 4 << 10 // octets
@@ -83,6 +84,14 @@ func (k *keep) write(is kept) {
 	}
 	if err != nil {
 		k.log.Warn("what the box knows of its pair is not kept", "err", err)
+	}
+}
+
+// forget keeps that the box is one of no pair: what it has from now on is its own.
+func (k *keep) forget() {
+	if is := k.read(); is.Knows {
+		is.Knows = false
+		k.write(is)
 	}
 }
 

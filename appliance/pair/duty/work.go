@@ -29,6 +29,7 @@ type work struct {
 	e       *election.Election
 	order   uint64    // of the hand-over that is under way
 	until   time.Time // the end of the term
+	knows   bool      // the box has had what the pair has
 	gone    bool      // after a hand-over: the addresses are gone, and the other box may take over
 	waiting []chan error
 	asks    int // those at this box, the standby, who wait for the other one to hand over
@@ -40,6 +41,7 @@ func newWork(d *Duty, l layout, active bool) *work {
 	o.Log, o.Term, o.Heard, o.Changed = d.o.Log, d.o.Term, w.advert, func() { signal(w.nudge) }
 	w.router = d.open(o)
 	kept := d.keep.read()
+	w.knows = kept.Knows || active
 	w.e = election.New(l.election(kept.Reign, active), time.Now())
 	w.hands = newHands(w)
 	w.clerk = newClerk(w)
@@ -78,7 +80,7 @@ func (w *work) end(how manner) {
 	w.loops.Wait()
 	now := time.Now()
 	w.mu.Lock()
-	active, willing, word, reign := w.e.Role() == pair.Active, w.e.Willing(now) == nil, w.say(now), w.e.Reign()
+	active, willing, word, reign, knows := w.e.Role() == pair.Active, w.e.Willing(now) == nil, w.say(now), w.e.Reign(), w.knows
 	w.refuse(errors.New("the pair has another configuration now, or the box stops"))
 	w.mu.Unlock()
 	switch {
@@ -119,7 +121,7 @@ func (w *work) end(how manner) {
 		}
 		w.d.o.Box.Drop(why)
 	}
-	w.d.keep.write(kept{reign, active && how != shed})
+	w.d.keep.write(kept{reign, active && how != shed, knows})
 	w.clerk.clear()
 }
 
@@ -168,10 +170,14 @@ func (w *work) turn(due bool) (silence time.Time) {
 	w.mu.Lock()
 	now := time.Now()
 	w.e.See(sightsOf(sights))
-	w.e.Self(election.Self{Priority: facts.priority(), Lines: facts.Lines, Synced: linked.Synced && facts.Unready == ""})
+	w.e.Self(election.Self{Priority: facts.priority(), Lines: facts.Lines, Fresh: !w.knows, Synced: linked.Synced && facts.Unready == ""})
 	for _, c := range w.e.Step(now) {
 		w.changed(c)
 		due = true
+	}
+	if !w.knows && w.learnt(now, facts) {
+		w.knows = true
+		w.clerk.wake()
 	}
 	if w.e.Role() == pair.Active {
 		if now.After(w.until) {
@@ -202,6 +208,16 @@ func (w *work) turn(due bool) (silence time.Time) {
 	}
 	w.d.link.Say(word)
 	return silence
+}
+
+// learnt reports whether the box has what the pair has: it has copied all of it, the other box has copied from this one, or this one has calls. A box out of
+// the carton that takes over because it finds nobody has none of that. The lock is held.
+func (w *work) learnt(now time.Time, facts Facts) bool {
+	if state, _, _ := w.e.State(); state == election.Standby {
+		return true
+	}
+	other, _, speaks := w.e.Other(now)
+	return w.e.Role() == pair.Active && (facts.Calls > 0 || speaks && other.Role == pair.Standby && other.Eligible)
 }
 
 // extend has the term run on from a decision.

@@ -108,7 +108,10 @@ func (e *Election) join(now time.Time) {
 		return // what is heard now may be of the time before
 	}
 	if e.leads(now) {
-		if e.self.Synced {
+		switch blank := e.speaks(now) && e.knows() > 0; {
+		case blank && e.serves():
+			e.become(now, Active, "the other box is active, and has never had what the pair has")
+		case !blank && e.self.Synced:
 			e.become(now, Standby, "it has what the other box has")
 		}
 		return

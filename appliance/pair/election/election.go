@@ -59,6 +59,7 @@ type Sight struct {
 type Self struct {
 	Priority uint8 // by health: 1 to 254
 	Lines    int   // of its configuration
+	Fresh    bool  // it has never had what the pair has: pair.Word.Fresh
 	Synced   bool  // it has all that the active box has told it since that one became active
 }
 
@@ -251,7 +252,7 @@ func (e *Election) Eligible() bool { return e.Role() == pair.Active || e.state =
 // Say returns the part of the box's word that is known here.
 func (e *Election) Say(now time.Time) pair.Word {
 	w := pair.Word{Box: e.o.Box, Role: e.Role(), Hears: e.speaks(now), Reign: e.reign.Number, Reigned: e.reign.Own, Priority: e.Priority(),
-		Alone: e.alone, Lines: e.self.Lines, Eligible: e.Eligible(), Yields: e.Yields(), Refuses: e.refuses(now)}
+		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Eligible: e.Eligible(), Yields: e.Yields(), Refuses: e.refuses(now)}
 	for _, p := range e.ports {
 		w.Ports = append(w.Ports, pair.PortFitness{Name: p.Name, Carrier: p.Carrier, Witness: p.Witness, Virtual: p.Virtual, Hears: p.hears(now)})
 	}

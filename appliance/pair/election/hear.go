@@ -67,6 +67,21 @@ func (e *Election) gaveUp(now time.Time) bool {
 	return !advertises && e.lives(now)
 }
 
+// knows says which of the two has what the pair has, and is not to lose it: above 0 this box, below the other one; 0 for both, or neither. A box out of the
+// carton that was active because it found nobody has less.
+func (e *Election) knows() int {
+	w := e.other.word
+	if n := compare(!e.self.Fresh, !w.Fresh); n == cmp.Compare(e.self.Lines, w.Lines) {
+		return n
+	}
+	return 0
+}
+
+// Copies reports whether the box may copy what the other one has.
+func (e *Election) Copies() bool {
+	return e.self.Fresh || !e.other.at.IsZero() && e.knows() <= 0
+}
+
 // serves reports whether the box can do anything for the network.
 func (e *Election) serves() bool { return e.own().carriers > 0 }
 
@@ -118,6 +133,7 @@ func (e *Election) better() bool {
 		lines = cmp.Compare(e.self.Lines, w.Lines)
 	}
 	return cmp.Or(
+		e.knows(),
 		compare(own.carriers > 0, theirs.carriers > 0),
 		compare(e.Eligible(), w.Eligible),
 		cmp.Compare(e.reign.Number, w.Reign),
@@ -165,6 +181,10 @@ func (e *Election) loses(now time.Time) string {
 		return "the other box was active too, and does not hear this one"
 	}
 	switch {
+	case e.knows() > 0:
+		return ""
+	case e.knows() < 0:
+		return "the other box is active too, and this one has never had what the pair has"
 	case e.alone && !w.Alone:
 		return "the other box is active in the pair, and this one stood alone"
 	case w.Alone && !e.alone, w.Alone && e.self.Lines > w.Lines:

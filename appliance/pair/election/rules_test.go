@@ -172,6 +172,45 @@ func TestTwoThatStoodAlone(t *testing.T) {
 	}
 }
 
+// A box out of the carton became active because it found nobody. The box that has the pair's configuration comes later, and must not copy nothing over it.
+func TestABoxOutOfTheCartonWinsOverNobody(t *testing.T) {
+	blank := func(w *pair.Word) { w.Role, w.Fresh, w.Lines, w.Reign, w.Reigned = pair.Active, true, 40, 9, true }
+	l := newLonely(2, func(o *Options) { o.Reign = Reign{1, true} })
+	l.self.Lines, l.word = 300, wordOf(1, blank)
+	is(t, l.runs(5*time.Second), "active: the other box is active, and has never had what the pair has")
+	if l.Copies() {
+		t.Error("it would copy from a box that has nothing")
+	}
+	// Without a network it cannot be active: it waits, and copies nothing meanwhile.
+	l = newLonely(2, func(o *Options) { o.Reign = Reign{1, true} })
+	l.self.Lines, l.self.Synced, l.word, l.sights = 300, true, wordOf(1, blank), make([]Sight, 3)
+	if is(t, l.runs(5*time.Second)); l.Copies() {
+		t.Error("it would copy from a box that has nothing")
+	}
+	// And neither box is active: the one with the network is not the better one for that.
+	l.word = wordOf(1, func(w *pair.Word) { w.Fresh, w.Lines, w.Eligible = true, 40, false })
+	l.Word(l.now, l.word)
+	if !l.better() {
+		t.Error("a box out of the carton is the better one")
+	}
+	// The other side of it: the box out of the carton gives up, even with more ports.
+	l = active(t, 1, nil)
+	l.self.Fresh, l.self.Lines = true, 40
+	l.word = wordOf(2, func(w *pair.Word) {
+		w.Role, w.Lines, w.Reign, w.Reigned, w.Ports[1].Carrier = pair.Active, 300, 1, true, false
+	})
+	is(t, l.runs(interval), "defeated: the other box is active too, and this one has never had what the pair has")
+	if !l.Copies() {
+		t.Error("it does not copy")
+	}
+	// A box that has less than the new one copies from it: it is the one that was in a drawer.
+	l = newLonely(2, nil)
+	l.self.Lines, l.self.Synced, l.word = 30, true, wordOf(1, blank)
+	if is(t, l.runs(5*time.Second), "standby: it has what the other box has"); !l.Copies() {
+		t.Error("it does not copy")
+	}
+}
+
 func TestPreferenceAndHealth(t *testing.T) {
 	l := active(t, 2, func(o *Options) { o.Preempt = true })
 	l.word = wordOf(1, nil)

@@ -48,6 +48,8 @@ type Options struct {
 	Store   *store.Store
 	Secrets *store.Secrets // nil: passwords are not sealed
 	Running func() []byte  // the running configuration, as the box prints it
+	// Copies says why nothing is to be taken from the other box; nil: it may be.
+	Copies func() error
 	// Commit makes a text the running configuration. An error says that it cannot, and the box is not ready then.
 	Commit func(text []byte) error
 	// Save makes a text the startup-config; nil erases it.
@@ -146,6 +148,9 @@ func (f *Files) round() {
 	case !f.o.Link.Complete():
 		err = errAwaited
 	default:
+		if err = f.o.Copies(); err != nil {
+			break
+		}
 		if err = f.take(own); err == nil {
 			own, err = f.own()
 		}

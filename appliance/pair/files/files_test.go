@@ -77,6 +77,7 @@ type box struct {
 	store   *store.Store
 	secrets *store.Secrets
 	dir     string
+	blank   error // why it copies nothing
 
 	mu      sync.Mutex
 	running []byte
@@ -93,7 +94,7 @@ func newBox(t *testing.T, p *path, n uint64) *box {
 	must(t, err)
 	b.secrets, err = store.OpenSecrets(b.dir, "$")
 	must(t, err)
-	b.Files = New(Options{Log: slog.New(slog.DiscardHandler), Link: end{p, n}, Store: b.store, Secrets: b.secrets,
+	b.Files = New(Options{Copies: func() error { return b.blank }, Log: slog.New(slog.DiscardHandler), Link: end{p, n}, Store: b.store, Secrets: b.secrets,
 		Running: func() []byte { b.mu.Lock(); defer b.mu.Unlock(); return b.running },
 		Commit: func(text []byte) error {
 			b.mu.Lock()
@@ -267,6 +268,26 @@ func TestAStandbyThatCannotTakeSomethingIsNotReady(t *testing.T) {
 	if why := two.Ready(); why != "" {
 		t.Error(why)
 	}
+}
+
+// A box out of the carton that is active has nothing. What the other one has stays, to the last file.
+func TestNothingIsCopiedFromABoxThatHasNothing(t *testing.T) {
+	p, one, two := twoBoxes(t)
+	write(t, two, "presence", "of the pair")
+	before, err := two.own()
+	must(t, err)
+	two.blank = errors.New("the other box has nothing")
+	p.lead(1)
+	one.round()
+	two.round()
+	after, err := two.own()
+	must(t, err)
+	if !maps.EqualFunc(before, after, bytes.Equal) || two.Ready() != two.blank.Error() {
+		t.Errorf("it has taken something: %s", two.Ready())
+	}
+	two.blank = nil
+	two.round()
+	alike(t, one, two)
 }
 
 func TestAReleaseThatPrintsTheConfigurationInAnotherWay(t *testing.T) {
