@@ -91,7 +91,7 @@ func (l *leg) count(t marks.Tally) {
 
 // How far a stream goes before new marks are asked for, and an index that no stream comes to.
 const (
-	movedFar = 1 << 12
+	movedFar = 1 << 9 // less than any skip: a source may jump, or begin to send faster, between two rounds of marks
 	nowhere  = ^uint64(0)
 )
 

@@ -164,3 +164,33 @@ func TestMarksAreAskedForWhenAStreamHasMovedFar(t *testing.T) {
 		t.Error("told twice")
 	}
 }
+
+// Between two rounds of marks a source jumps, or sends faster than before. Whether the call has been told or not: no number comes twice.
+func TestNoJumpIsTooSmallToBeToldAndTooLargeToBeSkipped(t *testing.T) {
+	r := running(t, Options{})
+	for _, jump := range []uint16{100, 500, 700, 1500, 4000} {
+		c := call(t, r, srtp.AES80)
+		moved := make(chan Event, 10)
+		c.Notify(func(e Event) {
+			if e.Kind == Moved {
+				moved <- e
+			}
+		})
+		c.talk(t)
+		state, marks := c.State(), c.Marks()
+		c.b.seq += jump
+		for range 5 {
+			c.talk(t)
+		}
+		if jump > movedFar {
+			<-moved
+			marks = c.Marks()
+		}
+		last := c.lastToA()
+		c.dies(t, r, state, marks, 0)
+		c.talk(t)
+		if step := int16(c.lastToA() - last); step <= 0 {
+			t.Errorf("after a jump of %d: number %d after %d", jump, c.lastToA(), last)
+		}
+	}
+}

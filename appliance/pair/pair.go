@@ -137,7 +137,7 @@ const (
 type Kept struct {
 	ID    string
 	Value []byte
-	At    time.Time // when it came
+	At    time.Time // when it was put, by the clock of the box that has kept it
 }
 
 // Nobody is the Sender of a box that stands alone.

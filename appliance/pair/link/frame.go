@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"viaduct/appliance/pair"
 )
@@ -60,11 +62,14 @@ func parsePlace(b []byte) (p place, rest []byte, err error) {
 type change struct {
 	kind  pair.Kind
 	id    string
-	value []byte // nil: dropped
+	value []byte        // nil: dropped
+	age   time.Duration // since it was put: a table that is told anew has values that are hours old
 }
 
-// append writes a change: kind and ID with their lengths, the length of the value plus one, the value. 0 in place of that length is a drop. The kind goes by
-// its name: the other box may have another release, with others.
+const mostAge = math.MaxUint32 * time.Millisecond // that is told
+
+// append writes a change: kind and ID with their lengths, the length of the value plus one, its age in milliseconds, the value. 0 in place of that
+// length is a drop. The kind goes by its name: the other box may have another release, with others.
 func (c *change) append(b []byte) []byte {
 	b = append(b, byte(len(c.kind)))
 	b = append(b, c.kind...)
@@ -74,11 +79,12 @@ func (c *change) append(b []byte) []byte {
 		return binary.AppendUvarint(b, 0)
 	}
 	b = binary.AppendUvarint(b, uint64(len(c.value))+1)
+	b = binary.AppendUvarint(b, uint64(min(max(c.age, 0), mostAge)/time.Millisecond))
 	return append(b, c.value...)
 }
 
 func (c *change) size() int {
-	return 1 + len(c.kind) + 2*binary.MaxVarintLen32 + len(c.id) + len(c.value)
+	return 1 + len(c.kind) + 3*binary.MaxVarintLen32 + len(c.id) + len(c.value)
 }
 
 // parseChange reads one. Its value is a part of b.
@@ -86,12 +92,12 @@ func parseChange(b []byte) (c change, rest []byte, err error) {
 	if len(b) == 0 {
 		return c, nil, errShort
 	}
-	kind, b, err := parseOctets(b, maxKind, 0)
+	kind, b, err := parseOctets(b, maxKind)
 	if err != nil {
 		return c, nil, err
 	}
 	c.kind = pair.Kind(kind)
-	id, b, err := parseOctets(b, maxID, 0)
+	id, b, err := parseOctets(b, maxID)
 	if err != nil {
 		return c, nil, err
 	}
@@ -99,21 +105,34 @@ func parseChange(b []byte) (c change, rest []byte, err error) {
 		return c, nil, errors.New("an entry without an ID")
 	}
 	c.id = string(id)
-	c.value, rest, err = parseOctets(b, pair.MaxValue, 1)
+	n, size := binary.Uvarint(b)
+	if size <= 0 {
+		return c, nil, errShort
+	}
+	if b = b[size:]; n == 0 {
+		return c, b, nil
+	}
+	age, size := binary.Uvarint(b)
+	if size <= 0 {
+		return c, nil, errShort
+	}
+	c.age = time.Duration(min(age, math.MaxUint32)) * time.Millisecond
+	c.value, rest, err = cut(b[size:], n-1, pair.MaxValue)
 	return c, rest, err
 }
 
-// parseOctets reads as many octets as stand before them, plus more. They are nil when that is less than none.
-func parseOctets(b []byte, most, more uint64) (octets, rest []byte, err error) {
+// parseOctets reads as many octets as stand before them.
+func parseOctets(b []byte, most uint64) (octets, rest []byte, err error) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 {
 		return nil, nil, errShort
 	}
-	b = b[size:]
-	if n < more {
-		return nil, b, nil
-	}
-	if n -= more; n > most {
+	return cut(b[size:], n, most)
+}
+
+// cut takes the first n octets. They are not nil.
+func cut(b []byte, n, most uint64) (octets, rest []byte, err error) {
+	if n > most {
 		return nil, nil, fmt.Errorf("%d octets, where %d are the most", n, most)
 	}
 	if n > uint64(len(b)) {

@@ -176,7 +176,7 @@ func (s sender) Put(kind pair.Kind, id string, value []byte) {
 	if value == nil {
 		value = []byte{}
 	}
-	s.l.store(change{kind, id, value})
+	s.l.store(change{kind: kind, id: id, value: value})
 }
 
 func (s sender) Drop(kind pair.Kind, id string) { s.l.store(change{kind: kind, id: id}) }

@@ -47,7 +47,8 @@ type name struct {
 
 type entry struct {
 	change
-	at     uint64 // its position in the queue
+	put    time.Time // of the value
+	at     uint64    // its position in the queue
 	queued bool
 }
 
@@ -98,7 +99,7 @@ func (o *outbox) store(c change) {
 		o.octets += int64(overhead + len(c.id))
 	}
 	o.octets += int64(len(c.value) - len(e.value))
-	e.value = c.value
+	e.value, e.put = c.value, time.Now()
 	if c.value == nil {
 		o.octets -= int64(overhead + len(c.id))
 		delete(o.entries, n)
@@ -173,6 +174,7 @@ func (o *outbox) next(b []byte, now time.Time) ([]byte, bool) {
 		if size := len(b) - start; n > 0 && size+e.size() > batch {
 			break
 		}
+		e.age = now.Sub(e.put)
 		b = e.append(b)
 		f.at, e.queued = e.at, false
 		o.queue[n] = nil

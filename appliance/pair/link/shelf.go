@@ -30,8 +30,8 @@ type shelf struct {
 
 type kept struct {
 	value []byte
-	at    time.Time
-	age   uint32 // of the stream that said so last
+	at    time.Time // when it was put, by this box's clock
+	age   uint32    // of the stream that said so last
 }
 
 // follow has the box keep what the active one says. What it had is forgotten.
@@ -131,7 +131,7 @@ func (s *shelf) store(c change, now time.Time) {
 		id = strings.Clone(id)
 	}
 	s.octets += size
-	of[id] = kept{value: bytes.Clone(c.value), at: now, age: s.age}
+	of[id] = kept{value: bytes.Clone(c.value), at: now.Add(-c.age), age: s.age}
 }
 
 func (s *shelf) forget(kind pair.Kind, id string) {

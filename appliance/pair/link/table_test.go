@@ -93,7 +93,7 @@ func (w *world) put(key string) {
 	w.n++
 	value := fmt.Sprintf("%020d%s", w.n, make([]byte, w.r.IntN(100)))
 	w.model[key] = value
-	w.a.store(change{pair.Calls, key, []byte(value)})
+	w.a.store(change{kind: pair.Calls, id: key, value: []byte(value)})
 }
 
 func (w *world) drop(key string) {
@@ -215,26 +215,26 @@ func TestATableIsKeptWhileANewStreamComes(t *testing.T) {
 func TestWhatIsBeyondTheBoundsIsRefusedAndCounted(t *testing.T) {
 	var a outbox
 	var b shelf
-	a.store(change{pair.Calls, "x", []byte("not active")})
+	a.store(change{kind: pair.Calls, id: "x", value: []byte("not active")})
 	a.lead()
 	b.follow()
 	if a.octets != 0 {
 		t.Error("a box that is not active keeps something")
 	}
-	a.store(change{pair.Calls, "large", make([]byte, pair.MaxValue)})
-	a.store(change{pair.Calls, "large", make([]byte, pair.MaxValue+1)})
-	a.store(change{pair.Calls, string(make([]byte, maxID+1)), []byte("x")})
-	a.store(change{pair.Calls, "", []byte("x")})
-	a.store(change{"unheard-of", "x", []byte("x")})
+	a.store(change{kind: pair.Calls, id: "large", value: make([]byte, pair.MaxValue)})
+	a.store(change{kind: pair.Calls, id: "large", value: make([]byte, pair.MaxValue+1)})
+	a.store(change{kind: pair.Calls, id: string(make([]byte, maxID+1)), value: []byte("x")})
+	a.store(change{kind: pair.Calls, id: "", value: []byte("x")})
+	a.store(change{kind: "unheard-of", id: "x", value: []byte("x")})
 	if len(a.entries) != 0 || a.octets != 0 || a.refused != 4 || len(a.missing) != 4 {
 		t.Errorf("%d entries, %d octets, %d refused, %d missing", len(a.entries), a.octets, a.refused, len(a.missing))
 	}
-	a.store(change{pair.Calls, "large", []byte("small")})
+	a.store(change{kind: pair.Calls, id: "large", value: []byte("small")})
 	if len(a.missing) != 3 || len(a.entries) != 1 {
 		t.Error("an entry that fits again is still missed")
 	}
 	for n := range pair.MaxEntries + 10 {
-		a.store(change{pair.Media, strconv.Itoa(n), []byte("x")})
+		a.store(change{kind: pair.Media, id: strconv.Itoa(n), value: []byte("x")})
 	}
 	if len(a.entries) != pair.MaxEntries || a.refused != 4+11 {
 		t.Errorf("%d entries, %d refused", len(a.entries), a.refused)
@@ -242,7 +242,7 @@ func TestWhatIsBeyondTheBoundsIsRefusedAndCounted(t *testing.T) {
 	a.lead()
 	value := make([]byte, pair.MaxValue)
 	for n := range maxOctets/pair.MaxValue + 5 {
-		a.store(change{pair.Media, strconv.Itoa(n), value})
+		a.store(change{kind: pair.Media, id: strconv.Itoa(n), value: value})
 	}
 	if a.octets > maxOctets || a.octets < maxOctets-2*pair.MaxValue {
 		t.Errorf("%d octets", a.octets)
@@ -251,7 +251,7 @@ func TestWhatIsBeyondTheBoundsIsRefusedAndCounted(t *testing.T) {
 	// The other box says more than it should.
 	m := append(place{1, b.asked, 1}.append(nil), 1)
 	for n := range pair.MaxEntries + 10 {
-		c := change{pair.Media, strconv.Itoa(n), []byte("x")}
+		c := change{kind: pair.Media, id: strconv.Itoa(n), value: []byte("x")}
 		m = c.append(m)
 	}
 	if _, told, err := b.take(m, time.Now()); !told || err != nil || b.count != pair.MaxEntries || b.refused != 10 {
@@ -263,7 +263,10 @@ func TestAStandbyKeepsWhatItKnowsOfALaterRelease(t *testing.T) {
 	var b shelf
 	b.follow()
 	m := append(place{1, b.asked, 1}.append(nil), 1)
-	for _, c := range []change{{pair.Calls, "a", []byte("1")}, {"of-later", "b", []byte("2")}, {kind: "of-later", id: "c"}, {pair.Calls, "d", []byte("3")}} {
+	for _, c := range []change{
+		{kind: pair.Calls, id: "a", value: []byte("1")}, {kind: "of-later", id: "b", value: []byte("2")}, {kind: "of-later", id: "c"},
+		{kind: pair.Calls, id: "d", value: []byte("3")},
+	} {
 		m = c.append(m)
 	}
 	if _, told, err := b.take(m, time.Now()); !told || err != nil || !b.whole || b.count != 2 || len(b.entries) != 1 {
@@ -278,7 +281,7 @@ func TestAStandbyThatTakesNothingHoldsNobodyUp(t *testing.T) {
 	now := time.Now()
 	sent := 0
 	for n := range 5 * pair.MaxEntries {
-		a.store(change{pair.Calls, strconv.Itoa(n), make([]byte, 100)})
+		a.store(change{kind: pair.Calls, id: strconv.Itoa(n), value: make([]byte, 100)})
 		if n > 100 {
 			a.store(change{kind: pair.Calls, id: strconv.Itoa(n - 100)})
 		}
@@ -298,7 +301,7 @@ func TestAStandbyThatTakesNothingHoldsNobodyUp(t *testing.T) {
 // FuzzTable takes what the other box may say of the table: it neither panics nor keeps more than the bounds, and counts rightly.
 func FuzzTable(f *testing.F) {
 	head := append(place{1, 7, 1}.append(nil), 1)
-	for _, c := range []change{{pair.Calls, "a", []byte("x")}, {pair.Files, "b", nil}, {pair.Records, "c", []byte{}}} {
+	for _, c := range []change{{kind: pair.Calls, id: "a", value: []byte("x")}, {kind: pair.Files, id: "b"}, {kind: pair.Records, id: "c", value: []byte{}}} {
 		head = c.append(head)
 		f.Add(head)
 	}
@@ -332,4 +335,25 @@ func FuzzWord(f *testing.F) {
 			t.Errorf("%+v", w)
 		}
 	})
+}
+
+// A value is as old as it is, also when the table is told anew: what is left of a timer, and how far a call's packets have come, count from there.
+func TestAValueIsAsOldAsItIs(t *testing.T) {
+	var a outbox
+	var b shelf
+	a.lead()
+	b.follow()
+	a.store(change{kind: pair.Calls, id: "x", value: []byte("1")})
+	for _, age := range []time.Duration{-time.Second, 0, 3 * time.Second, 100 * 24 * time.Hour} {
+		b.lost()
+		a.follow(b.asked)
+		now := a.entries[name{pair.Calls, "x"}].put.Add(age)
+		m, _ := a.next(nil, now)
+		if _, told, err := b.take(m, now); !told || err != nil || len(b.list(pair.Calls)) != 1 {
+			t.Fatalf("%v, %v: %d entries", told, err, len(b.list(pair.Calls)))
+		}
+		if got := now.Sub(b.list(pair.Calls)[0].At); got != min(max(age, 0), mostAge) {
+			t.Errorf("%s old, kept as %s old", age, got)
+		}
+	}
 }
