@@ -221,3 +221,105 @@ func TestCallsThatCannotGoOnAreEnded(t *testing.T) {
 		})
 	}
 }
+
+// damaged are calls that lack something, or have something that no release of ours writes: each value of a typical one is damaged in its turn. They
+// are many, and legs take their time to end; so one in ten is taken, in another order each time.
+func damaged(t *testing.T) (list []pair.Kept) {
+	text, err := json.Marshal(typical(t, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole any
+	seen := 0
+	keep := func() {
+		if seen++; seen%10 != 0 {
+			return
+		}
+		b, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &callkeep.Call{}
+		if json.Unmarshal(b, c) != nil || len(c.ID) == 0 {
+			return // ReadAll says so
+		}
+		n := len(list)
+		c.ID = fmt.Sprintf("%08x", n)
+		for side := range c.Sides {
+			if l := c.Sides[side].Leg; l != nil && l.Dialog.CallID != "" {
+				l.Dialog.CallID = fmt.Sprintf("call-%d-%d", n, side)
+			}
+		}
+		if b, err = callkeep.Marshal(c); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, pair.Kept{ID: c.ID, Value: b, At: time.Now()})
+	}
+	var walk func(at any, put func(any))
+	walk = func(at any, put func(any)) {
+		for _, other := range []any{nil, "x", -1, 1 << 40} {
+			put(other)
+			keep()
+		}
+		put(at)
+		switch at := at.(type) {
+		case map[string]any:
+			for key, value := range at {
+				walk(value, func(v any) { at[key] = v })
+			}
+		case []any:
+			for n, value := range at {
+				walk(value, func(v any) { at[n] = v })
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	walk(whole, func(v any) { whole = v })
+	return list
+}
+
+// anyMedia is a relay that restores whatever it is told.
+type anyMedia struct{ *relay }
+
+func (r anyMedia) Restore(state media.State, _ media.Marks, _ time.Duration) (call.MediaSession, error) {
+	s := r.NewSession().(*mediaSession)
+	for n := range s.sides {
+		at := netip.AddrPortFrom(state.Sides[n].Ports.Addr, state.Sides[n].Port)
+		s.sides[n].ports, s.sides[n].restored = media.Ports{RTP: at, RTCP: at}, true
+	}
+	return s, nil
+}
+
+// The other box may have another release, and there is no limit to what it may lack. Whatever comes of such a call, the box lives on, and has nothing
+// left of it in the end.
+func TestDamagedCallsHarmNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.paired, w.media = true, anyMedia{w.relay}
+		w.halt()
+		w.boot()
+		if err := w.configure(); err != nil {
+			t.Fatal(err)
+		}
+		list := damaged(t)
+		if len(list) < 50 {
+			t.Fatalf("only %d can be read", len(list))
+		}
+		n, err := w.calls.Restore(slices.Values(list), slices.Values([]pair.Kept(nil)))
+		t.Logf("%d of %d go on", n, len(list))
+		if n == 0 || err == nil {
+			t.Errorf("%d go on: %v", n, err)
+		}
+		time.Sleep(20 * time.Second)
+		w.calls.Calls()
+		w.calls.Clear("")
+		time.Sleep(70 * time.Second)
+		w.mu.Lock()
+		w.problems = nil // errors are expected here
+		w.mu.Unlock()
+		w.isEmpty(step{where: "damaged calls", words: []string{"end"}})
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"viaduct/appliance/audio"
 	"viaduct/appliance/media/marks"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/srtp"
@@ -374,4 +375,75 @@ func BenchmarkRestore(b *testing.B) {
 		s.Close()
 		b.StartTimer()
 	}
+}
+
+// The other box may have another release. Whatever its state says or lacks, the relay takes it or refuses it, and works on for the others.
+func TestADamagedStateHarmsNothing(t *testing.T) {
+	r := running(t, Options{})
+	c, other := call(t, r, srtp.AES80), call(t, r, srtp.GCM128)
+	c.pa.Voice, c.pb.Voice, c.pa.Codec, c.pb.Codec = audio.ALaw, audio.ALaw, "PCMA", "PCMA"
+	c.set(t)
+	c.talk(t)
+	text, err := json.Marshal(c.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := [2]netip.AddrPort{c.a.to.RTP, c.b.to.RTP}
+	c.Close()
+	var whole any
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	var restored, refused int
+	try := func() {
+		text, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var state State
+		if json.Unmarshal(text, &state) != nil {
+			return
+		}
+		s, err := r.Restore(state, Marks{}, 0)
+		if err != nil {
+			refused++
+			return
+		}
+		restored++
+		for range 2 {
+			for i, p := range []*peer{c.a, c.b} {
+				_, wire := p.packet(8)
+				p.write(p.rtp, to[i], wire)
+			}
+			for _, side := range []Side{A, B} {
+				_ = s.Press(side, 5, 100*ms)
+				s.Stats(side)
+			}
+		}
+		s.Close()
+	}
+	var walk func(at any, put func(any))
+	walk = func(at any, put func(any)) {
+		for _, with := range []any{nil, "", "x", -1, 0, 1, 255, 65535, 1 << 40, false, true, []any{}, map[string]any{}} {
+			put(with)
+			try()
+		}
+		put(at)
+		switch at := at.(type) {
+		case map[string]any:
+			for key, value := range at {
+				walk(value, func(v any) { at[key] = v })
+			}
+		case []any:
+			for n, value := range at {
+				walk(value, func(v any) { at[n] = v })
+			}
+		}
+	}
+	walk(whole, func(v any) { whole = v })
+	t.Logf("%d restored, %d refused", restored, refused)
+	if restored < 20 || refused < 20 {
+		t.Errorf("%d restored, %d refused", restored, refused)
+	}
+	other.talk(t)
 }
