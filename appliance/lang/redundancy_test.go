@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
@@ -204,6 +205,15 @@ func TestCommandsOfAPair(t *testing.T) {
 		if l.Exec(t.Context(), x.box, &Session{Class: config.Administrator, Mode: []string{"enable"}}, x.line, nil, &out); !strings.Contains(out.String(), x.want) {
 			t.Errorf("%s at %+v says\n%s\nwant %s", x.line, x.box.is, out.String(), x.want)
 		}
+	}
+	trial := paired{busyBox: busyBox{newBox()}, is: status.Redundancy{State: status.PairActive, Other: standby}}
+	trial.cfg = cfg
+	if err := trial.BeginCommit(cfg, status.Author{Account: "anna"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	if l.Exec(t.Context(), trial, &Session{Class: config.Administrator, Mode: []string{"enable"}}, "redundancy switch force", nil, &said); !strings.Contains(said.String(), "a change waits to be confirmed") {
+		t.Errorf("with a change on trial: %s", &said)
 	}
 	for want, is := range map[string]status.Redundancy{
 		"Have box 2 take over, with 1 call? ":                 {State: status.PairActive, Other: standby},

@@ -265,7 +265,11 @@ func importBackup(c *Call, _ *none) error {
 	if err != nil {
 		return fmt.Errorf("import backup: %w; nothing stored", err)
 	}
-	c.Printf("%s\nThe startup-config is that of the backup; `reload` starts with it.\n", what)
+	then := "`reload` starts with it"
+	if c.Box.Running().Pair() != nil { // the other box would be active meanwhile, and this one copy the running-config of that
+		then = "`copy startup-config running-config replace` puts it in force on both boxes of the pair, and `reload` does not"
+	}
+	c.Printf("%s\nThe startup-config is that of the backup; %s.\n", what, then)
 	return nil
 }
 

@@ -76,6 +76,9 @@ func switchRedundancy(c *Call, a *switchArgs) error {
 	if err := switchable(before); err != nil {
 		return fmt.Errorf("redundancy switch: %w", err)
 	}
+	if st := c.Box.Commit().State; st == status.Pending || st == status.Returning {
+		return errors.New("redundancy switch: a change waits to be confirmed, and the other box would keep it for good: `confirm` or `no confirm` first")
+	}
 	question := fmt.Sprintf("Have box %d take over, with %s? ", before.Other.Box, plural.Of(c.Box.CallCount(), "call"))
 	if before.State == status.PairStandby {
 		question = fmt.Sprintf("Have this box take over from box %d, with %s? ", before.Other.Box, plural.Of(before.Other.Calls, "call"))
