@@ -305,7 +305,7 @@ func TestDamagedCallsHarmNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		list := damaged(t)
-		if len(list) < 50 {
+		if len(list) < 20 {
 			t.Fatalf("only %d can be read", len(list))
 		}
 		n, err := w.calls.Restore(slices.Values(list), slices.Values([]pair.Kept(nil)))
