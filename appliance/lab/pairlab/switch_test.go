@@ -39,9 +39,11 @@ func TestASwitchUnderNewCalls(t *testing.T) {
 	for n := range total {
 		<-tick.C
 		talking.Go(func() {
-			c, err := p.Teams.Call(p.ctx, lab.Dial{Hub: n % 3})
+			patient, cancel := context.WithTimeout(p.ctx, 20*time.Second) // no caller waits longer for an answer that comes at once
+			defer cancel()
+			c, err := p.Teams.Call(patient, lab.Dial{Hub: n % 3})
 			if err == nil {
-				err = c.WaitUp(p.ctx)
+				err = c.WaitUp(patient)
 			}
 			if err == nil {
 				time.Sleep(time.Second)
