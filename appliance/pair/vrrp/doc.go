@@ -8,5 +8,5 @@
 // it by the kernel's own hand, before or soon after the other box takes it. It stands there alone (/32): the network belongs to the box's own address,
 // which is also what the kernel puts into its ARP requests, so only announcements tell the network where a virtual address is.
 //
-// Goroutines, for each Port: Run, which owns all that changes, and three that read its sockets while the device is there, for which Run waits.
+// Goroutines, for each Port: port.run, which owns all that changes, and four that read its sockets while the device is there, for which it waits.
 package vrrp
