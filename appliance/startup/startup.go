@@ -177,9 +177,8 @@ func (c *Chooser) Rewritten(text []byte) {
 	c.o.Health.Replace(health.StartupLines, nil)
 }
 
-// A console leaves these orders for the next start when sbcd does not answer.
+// A console leaves these orders for the next start when sbcd does not answer. It has one more, "restart", which changes nothing here.
 const (
-	OrderRestart  = "restart"
 	OrderPrevious = "previous" // start with the startup-config before the last one
 	OrderFactory  = "factory"  // start with nothing
 )
