@@ -85,18 +85,6 @@ const (
 	cancelSent
 )
 
-// ackKey is whose 2xx an ACK is for: the tag, and which of several phones, because the tags of two may be the same.
-type ackKey struct {
-	phone *siptransport.PhoneTarget
-	tag   string
-}
-
-// ack is an ACK as it was sent.
-type ack struct {
-	where siptransport.Endpoint
-	raw   []byte
-}
-
 func (x *inviteTimers) stop() {
 	for _, t := range []*time.Timer{x.waitC, x.guard} {
 		if t != nil {
@@ -343,56 +331,6 @@ func (l *Leg) Ack(body []byte) {
 	l.says(body)
 	l.acknowledge(out, res, body, "")
 	l.next()
-}
-
-// acknowledge sends the ACK of a 2xx, which is a request of its own in the dialog (13.2.2.4).
-func (l *Leg) acknowledge(out *outbound, res *sipmsg.Response, body []byte, contentType string) {
-	l.ackIn(&l.dialog, out, res.ToTag, body, contentType)
-}
-
-func (l *Leg) ackIn(d *sipdialog.Dialog, out *outbound, tag string, body []byte, contentType string) {
-	out.answer = nil
-	req, err := l.build(d, sip.ACK, out.seq, contentType, body, nil)
-	if err != nil {
-		l.stack.log.Error("ACK not sent", "gw", l.g.name, "leg", d.CallID, "err", err)
-		return
-	}
-	for _, h := range out.credentials() {
-		req.AppendHeader(sip.NewHeader(h.Name, h.Value))
-	}
-	l.reach(l.hopOf(d), func(where siptransport.Endpoint, err error) {
-		if err != nil {
-			l.stack.log.Warn("ACK not sent", "gw", l.g.name, "leg", d.CallID, "err", err)
-			return
-		}
-		a := ack{where, sipmsg.Render(req, l.g.Conf().Towards(where.Transport, where.Addrs[0].Addr()).Via(where.Transport, sipmsg.NewBranch()))}
-		out.acks[ackKey{d.Phone, tag}] = a
-		l.sendRaw(a)
-		l.settle(out, tag, a)
-	})
-}
-
-// credentials are those of the INVITE, which its ACK repeats (22.1).
-func (o *outbound) credentials() (list []sipmsg.Header) {
-	values := func(string) []string { return nil }
-	switch {
-	case o.after != nil:
-		values = o.after.ack.Headers
-	case o.tx != nil:
-		values = func(name string) []string { return sipmsg.Values(o.tx.Request.Headers(), name) }
-	}
-	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-		for _, v := range values(name) {
-			list = append(list, sipmsg.Header{Name: name, Value: v})
-		}
-	}
-	return list
-}
-
-func (l *Leg) sendRaw(a ack) {
-	if flow, err := l.g.Flow(a.where); err == nil {
-		flow.Send(a.raw, nil, nil)
-	}
 }
 
 // inviteRefused is a 3xx to 6xx.
