@@ -253,9 +253,14 @@ func (w *work) advert(h vrrp.Heard) {
 
 func (w *work) word(word pair.Word) {
 	w.mu.Lock()
+	copied := w.e.Copies()
 	w.e.Word(time.Now(), word)
+	copies := w.e.Copies()
 	w.mu.Unlock()
 	signal(w.nudge)
+	if copies && !copied && w.d.o.Linked != nil { // what came before the word waits for it
+		w.d.o.Linked()
+	}
 }
 
 // changed has the hands do what follows from a step. The lock is held.
