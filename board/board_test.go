@@ -53,7 +53,7 @@ func TestBoardsAreDetectedAndTheirPortsFound(t *testing.T) {
 		"QEMU by UEFI": {
 			files:   map[string]string{"gokrazy/init": "", "sys/class/dmi/id/sys_vendor": "QEMU\n"},
 			devices: map[string]string{"eth0": "pci0000:00/0000:00:10.0/virtio1", "eth1": "pci0000:00/0000:00:11.0/virtio2", "eth2": "pci0000:00/0000:00:12.0/virtio3"},
-			board:   "qemu-virt", ports: map[string]string{"eth0": "eth00", "eth1": "eth01"},
+			board:   "qemu-virt", ports: map[string]string{"eth0": "eth00", "eth1": "eth01", "eth2": "eth02"},
 		},
 		"QEMU with other slots": {
 			files:   map[string]string{"gokrazy/init": "", "sys/class/dmi/id/sys_vendor": "QEMU\n"},
@@ -65,6 +65,12 @@ func TestBoardsAreDetectedAndTheirPortsFound(t *testing.T) {
 			devices: map[string]string{"eth0": "platform/scb/fd500000.pcie/pci0000:00/0000:00:00.0/0000:01:00.0/usb2/2-1/2-1:1.0",
 				"eth1": "platform/scb/fd580000.ethernet"},
 			board: "rpi4", ports: map[string]string{"eth1": "eth00", "eth0": "eth01"},
+		},
+		"Pi 4 with a second USB adapter": {
+			files: map[string]string{"gokrazy/init": "", "sys/firmware/devicetree/base/model": "Raspberry Pi 4 Model B Rev 1.4\x00"},
+			devices: map[string]string{"eth0": "platform/scb/fd500000.pcie/pci0000:00/0000:00:00.0/0000:01:00.0/usb2/2-2/2-2:1.0",
+				"eth1": "platform/scb/fd500000.pcie/pci0000:00/0000:00:00.0/0000:01:00.0/usb2/2-1/2-1:1.0", "eth2": "platform/scb/fd580000.ethernet"},
+			board: "rpi4", ports: map[string]string{"eth2": "eth00", "eth1": "eth01", "eth0": "eth02"},
 		},
 		"Pi 5 without its USB port": {
 			files:   map[string]string{"gokrazy/init": "", "sys/firmware/devicetree/base/model": "Raspberry Pi 5 Model B Rev 1.0\x00"},

@@ -35,7 +35,8 @@ func detect(root string) Board {
 }
 
 // Ports finds the devices of the ports. A port that the profile does not find by path gets the first hardware device that is
-// left, in the order of device paths (which is the order of PCI addresses), so that any two ports make a box.
+// left, in the order of device paths (which is the order of PCI addresses), so that any two ports make a box. What is left then are
+// ports 0 2 and on, in that order: the direct path of a pair is one.
 func (b *box) Ports() (map[string]string, error) {
 	names := map[string]string{}
 	if b.sim {
@@ -69,6 +70,9 @@ func (b *box) Ports() (map[string]string, error) {
 	}
 	for len(missing) > 0 && len(devices) > 0 {
 		take(0, missing[0])
+	}
+	for i, d := range devices {
+		names[d.name] = b.PortName(0, 2+i)
 	}
 	return names, nil
 }
