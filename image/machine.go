@@ -13,7 +13,7 @@ import (
 	"viaduct/image/update"
 )
 
-// Machine is an emulated box: QEMU's virt board with two ports.
+// Machine is an emulated box: QEMU's virt board with two ports, or three.
 //
 // Without firmware, Command is the boot loader: it chooses a slot and counts the start as the image's boot loader would, the emulator
 // starts the slot's kernel at once, and ends when the box restarts. With UEFI firmware, the image's boot loader runs, and a restart is one.
@@ -23,6 +23,7 @@ type Machine struct {
 	Work     string // folder for the kernel
 	LAN      Wire   // port ethernet 0 0
 	WAN      Wire   // port ethernet 0 1
+	Direct   *Wire  // port ethernet 0 2; nil: the box has none
 	UEFI     bool   // start through UEFI firmware and the image's boot loader
 	Clock    string // of the board's battery clock, "1970-01-01" or ""
 	Memory   int    // MiB; 0: 512
@@ -56,7 +57,11 @@ func (m Machine) Command(ctx context.Context) (*exec.Cmd, error) {
 	if m.Clock != "" {
 		args = append(args, "-rtc", "base="+m.Clock)
 	}
-	for i, w := range []Wire{m.LAN, m.WAN} {
+	wires := []Wire{m.LAN, m.WAN}
+	if m.Direct != nil {
+		wires = append(wires, *m.Direct)
+	}
+	for i, w := range wires {
 		net := fmt.Sprintf("user,id=net%d,restrict=%s,ipv6=off", i, map[bool]string{false: "on", true: "off"}[w.Open])
 		if w.Net != "" {
 			net += ",net=" + w.Net + ",host=" + w.Host

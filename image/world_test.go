@@ -19,10 +19,10 @@ import (
 	"viaduct/appliance/lab"
 )
 
-// plug lays wires from the box namespace's devices, whose other ends are the world's LAN and WAN, to tap devices for an emulator.
-func plug(w *lab.World) error {
+// plug lays wires from the box namespace's ports, whose other ends are the world's networks, to tap devices for an emulator.
+func plug(w *lab.World, ports ...string) error {
 	return w.Box.Do(func() error {
-		for _, port := range []string{"0", "1"} {
+		for _, port := range ports {
 			link, err := netlink.LinkByName("eth0" + port)
 			if err != nil {
 				return err
@@ -171,7 +171,7 @@ func TestBoxCarriesCallsAndKeepsItsConfigurationOverAPowerCut(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := plug(world); err != nil {
+	if err := plug(world, "0", "1"); err != nil {
 		t.Fatal(err)
 	}
 	start := func(cmd *exec.Cmd) (<-chan struct{}, error) {

@@ -62,6 +62,48 @@ func (w *World) Paste(s Setup) (string, error) {
 	return b.String(), nil
 }
 
+// PairLines are those of a pair in the configuration; %d: the interval of adverts, %s: the keys of box 1 and box 2.
+const PairLines = `
+context ip ROUTER
+  interface if_eth02
+port ethernet 0 2
+  bind interface ROUTER if_eth02
+  no shutdown
+redundancy
+  virtual-router 173
+  advertise-interval %d
+  box 1 key %s
+  box 2 key %s
+  interface ROUTER if_eth00
+    box 1 192.168.1.2/24
+    box 2 192.168.1.3/24
+    witness 192.168.1.100
+  interface ROUTER if_eth01
+    box 1 123.123.123.121/28
+    box 2 123.123.123.122/28
+  interface ROUTER if_eth02
+    box 1 10.99.0.1/30
+    box 2 10.99.0.2/30
+    direct
+`
+
+// PairPorts is what the second box needs beside them, to find the first one.
+const PairPorts = `
+context ip ROUTER
+  interface if_eth00
+    ipaddress if_eth00 192.168.1.1/24
+  interface if_eth01
+    ipaddress if_eth01 123.123.123.123/28
+  routing-table DEFAULT
+    route 0.0.0.0/0 gateway 123.123.123.113 metric 0
+port ethernet 0 0
+  bind interface ROUTER if_eth00
+  no shutdown
+port ethernet 0 1
+  bind interface ROUTER if_eth01
+  no shutdown
+`
+
 // special is what this world needs besides the guide's configuration: Teams' certificate comes from the lab, and the PBX is in
 // Germany, so that its 0030123456 becomes the +4930123456 that Teams wants.
 const special = `

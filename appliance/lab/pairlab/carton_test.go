@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"viaduct/appliance/lab"
 )
 
 // Power fails while the second box is set up: it has no more than the lines of the pair, all its cables are in, and it is back first. It finds nobody and is
@@ -30,7 +32,7 @@ func TestABoxOutOfTheCartonIsBackFirst(t *testing.T) {
 	p.must(os.RemoveAll(filepath.Join(second.state, remembers)))
 	p.must(first.Kill())
 	p.must(second.Start(p.ctx))
-	second.paste(p, "enable\nconfigure\n"+ports+p.lines+"end\ncopy running-config startup-config\n")
+	second.paste(p, "enable\nconfigure\n"+lab.PairPorts+p.lines+"end\ncopy running-config startup-config\n")
 	p.wait("the second box as the active one", func() bool { return second.is(p) == "active" })
 	p.must(second.Kill())
 	p.must(second.Start(p.ctx))

@@ -88,7 +88,7 @@ func TestKeepalivedIsTheOtherBox(t *testing.T) {
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	p.must(err)
 	box.paste(p, first)
-	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lines, 100, box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
+	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lab.PairLines, 100, box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
 	keepalived := func() bool {
 		has, err := p.Second.Has(lab.BoxLAN)
 		p.must(err)

@@ -93,48 +93,6 @@ func onlyThorough(t *testing.T) {
 // limit ends a test that hangs.
 const limit = 90 * time.Second
 
-// lines are those of the pair in the configuration.
-const lines = `
-context ip ROUTER
-  interface if_eth02
-port ethernet 0 2
-  bind interface ROUTER if_eth02
-  no shutdown
-redundancy
-  virtual-router 173
-  advertise-interval %d
-  box 1 key %s
-  box 2 key %s
-  interface ROUTER if_eth00
-    box 1 192.168.1.2/24
-    box 2 192.168.1.3/24
-    witness 192.168.1.100
-  interface ROUTER if_eth01
-    box 1 123.123.123.121/28
-    box 2 123.123.123.122/28
-  interface ROUTER if_eth02
-    box 1 10.99.0.1/30
-    box 2 10.99.0.2/30
-    direct
-`
-
-// ports are what the second box needs beside, to find the first one.
-const ports = `
-context ip ROUTER
-  interface if_eth00
-    ipaddress if_eth00 192.168.1.1/24
-  interface if_eth01
-    ipaddress if_eth01 123.123.123.123/28
-  routing-table DEFAULT
-    route 0.0.0.0/0 gateway 123.123.123.113 metric 0
-port ethernet 0 0
-  bind interface ROUTER if_eth00
-  no shutdown
-port ethernet 0 1
-  bind interface ROUTER if_eth01
-  no shutdown
-`
-
 // newPair sets two boxes up as docs/redundancy.md says: the first has everything, the second finds it and copies. It returns when the second could take
 // over.
 func newPair(t *testing.T) *pair {
@@ -188,7 +146,7 @@ func newPair(t *testing.T) *pair {
 	if thorough {
 		interval = 100
 	}
-	pasted := fmt.Sprintf(lines, interval, keys[0], keys[1])
+	pasted := fmt.Sprintf(lab.PairLines, interval, keys[0], keys[1])
 	p.lines = pasted
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	if err != nil {
@@ -201,7 +159,7 @@ func newPair(t *testing.T) *pair {
 	}
 	p.boxes[0].paste(p, "enable\nconfigure\n"+pasted+"end\ncopy running-config startup-config\n")
 	p.wait("the first box as the active one", func() bool { return p.boxes[0].is(p) == "active" })
-	p.boxes[1].paste(p, "enable\nconfigure\n"+ports+pasted+"end\ncopy running-config startup-config\n")
+	p.boxes[1].paste(p, "enable\nconfigure\n"+lab.PairPorts+pasted+"end\ncopy running-config startup-config\n")
 	p.must(p.boxes[1].Kill())
 	for _, c := range cables {
 		p.must(p.Plug(2, c))
