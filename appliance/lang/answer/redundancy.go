@@ -174,7 +174,7 @@ func (pg Page) replication(r status.Redundancy, now time.Time) {
 
 // remedies say what to do about a difference that stays. The active box copies to the standby all that it can.
 var remedies = map[string]string{
-	"firmware":       "install the image of the newer box on the other one, which reloads then: `copy URL flash:`",
+	"firmware":       "install the image of the newer box on the other one, and restart it: `copy URL flash:`, then `reload` there",
 	"built-in roots": "they are part of the firmware: both boxes need the same",
 }
 

@@ -178,12 +178,14 @@ func TestWhatIsNotKeptIsAnAlarm(t *testing.T) {
 	one.Lead()
 	one.Sender().Put(pair.Files, "template/x", make([]byte, pair.MaxValue+1))
 	one.flush()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for ; !one.health.Active(health.RedundancyDropped); time.Sleep(10 * time.Millisecond) {
-		must(t, context.Cause(t.Context()))
+		must(t, context.Cause(ctx))
 	}
 	one.Sender().Put(pair.Files, "template/x", []byte("small"))
 	for ; one.health.Active(health.RedundancyDropped); time.Sleep(10 * time.Millisecond) {
-		must(t, context.Cause(t.Context()))
+		must(t, context.Cause(ctx))
 	}
 	if n := one.State().Replication.Refused; n != 1 {
 		t.Errorf("%d refused", n)

@@ -132,9 +132,9 @@ func (w *world) settle() {
 func TestATableOverAPathThatLoses(t *testing.T) {
 	for _, size := range []int{1, 32, 1000, 10_000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
-			rounds, steps := 60, 60
+			rounds, steps := 40, 40
 			if size >= 1000 {
-				rounds, steps = 6, 30
+				rounds, steps = 4, 20
 			}
 			for seed := range uint64(4) {
 				w := &world{t: t, r: rand.New(rand.NewPCG(seed, uint64(size))), model: map[string]string{}, seen: map[string]int{}, now: time.Now()}

@@ -25,6 +25,7 @@ func TestTsharkReadsWhatWeWrite(t *testing.T) {
 	p1.Virtual = addrs("192.168.1.1", "192.168.1.9")
 	p1.Witnesses = addrs("192.168.1.100")
 	r, stop := one.router(Options{}, p1)
+	until(t, "the link is there", func() bool { return r.State()[0].Carrier }) // before that the kernel drops what is sent
 	check(t, r.Advertise(200))
 	check(t, r.Advertise(0))
 	check(t, r.Hold(context.Background()))
