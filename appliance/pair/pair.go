@@ -55,10 +55,12 @@ type Word struct {
 	// Fresh: it has never had what the pair has: it has not copied from the other box, nor that from it, and has had no call in the pair. A box that is not
 	// takes nothing from it.
 	Fresh    bool `json:"fresh,omitempty"`
-	Eligible bool `json:"eligible"`         // it could take over: it has all that the active box has told it. The active box itself is
-	Asks     bool `json:"asks,omitempty"`   // it is the standby, and somebody there has asked for a switch
-	Yields   bool `json:"yields"`           // it was active, and has given up: the other is to take over now
-	Leaves   bool `json:"leaves,omitempty"` // it leaves the pair; if it is active, it keeps the addresses, and nobody is to take over
+	Eligible bool `json:"eligible"`       // it could take over: it has all that the active box has told it. The active box itself is
+	Asks     bool `json:"asks,omitempty"` // it is the standby, and somebody there has asked for a switch
+	// Waits: it is the standby, has fewer ports with a network than the active box, and waits longer in silence before it takes over: that one may be slow.
+	Waits  bool `json:"waits,omitempty"`
+	Yields bool `json:"yields"`           // it was active, and has given up: the other is to take over now
+	Leaves bool `json:"leaves,omitempty"` // it leaves the pair; if it is active, it keeps the addresses, and nobody is to take over
 	// Refuses is why the standby does not take over although the active box yields; "": it does.
 	Refuses string            `json:"refuses,omitempty"`
 	Calls   int               `json:"calls"`
@@ -69,9 +71,10 @@ type Word struct {
 type PortFitness struct {
 	Name    string  `json:"name"` // of the IP interface
 	Carrier bool    `json:"carrier"`
-	Witness Witness `json:"witness"` // whether the network there is heard
-	Virtual Witness `json:"virtual"` // the same, asked from the pair's address while the box has it
-	Hears   bool    `json:"hears"`   // the other box's VRRP, within the time that would end its reign
+	Witness Witness `json:"witness"`           // whether the network there is heard
+	Missing bool    `json:"missing,omitempty"` // the network is heard, but the last question has no answer yet
+	Virtual Witness `json:"virtual"`           // the same, asked from the pair's address while the box has it
+	Hears   bool    `json:"hears"`             // the other box's VRRP, within the time that would end its reign
 }
 
 // Witness is what those say who are asked at a port (ICMP echo from the box's own address).

@@ -27,7 +27,7 @@ func TestACallOutlivesItsBox(t *testing.T) {
 			undo: func(b *box) { p.must(p.Plug(b.number, lab.CableLAN)) }},
 		{name: "cut from the WAN", gap: 1500 * time.Millisecond, do: func(b *box) { p.must(p.Unplug(b.number, lab.CableWAN)) },
 			undo: func(b *box) { p.must(p.Plug(b.number, lab.CableWAN)) }},
-		{name: "unheard in the LAN", gap: 3 * time.Second, do: func(b *box) { p.must(p.Divide(b.number, lab.CableLAN)) },
+		{name: "unheard in the LAN", gap: 1500 * time.Millisecond, do: func(b *box) { p.must(p.Divide(b.number, lab.CableLAN)) },
 			undo: func(b *box) { p.must(p.Unite(b.number, lab.CableLAN)) }},
 		{name: "without the direct path", gap: 300 * time.Millisecond, stay: true, do: func(b *box) { p.must(p.Unplug(b.number, lab.CableDirect)) },
 			undo: func(b *box) { p.must(p.Plug(b.number, lab.CableDirect)) }},

@@ -222,7 +222,7 @@ func (w *work) learnt(now time.Time, facts Facts) bool {
 
 // extend has the term run on from a decision.
 func (w *work) extend(now time.Time) {
-	w.until = now.Add(w.e.Term())
+	w.until = now.Add(w.e.Term(now))
 	w.d.o.Term.ExtendTo(w.until)
 }
 
@@ -238,7 +238,7 @@ func (w *work) say(now time.Time) pair.Word {
 func sightsOf(list []vrrp.State) []election.Sight {
 	sights := make([]election.Sight, len(list))
 	for i, s := range list {
-		sights[i] = election.Sight{Carrier: s.Carrier && s.Open, Witness: s.Witness, Virtual: s.Virtual, Taken: s.Taken}
+		sights[i] = election.Sight{Carrier: s.Carrier && s.Open, Witness: s.Witness, Missing: s.Missing, Virtual: s.Virtual, Taken: s.Taken}
 	}
 	return sights
 }
@@ -396,6 +396,8 @@ func (w *work) handedOver(number uint64, err error) {
 func (w *work) released() {
 	w.mu.Lock()
 	w.gone = true
+	word := w.say(time.Now())
 	w.mu.Unlock()
+	w.d.link.Say(word) // the other box need not wait for the next interval
 	signal(w.nudge)
 }

@@ -67,14 +67,14 @@ func (e *Election) watch(now time.Time) {
 
 // Said says that the box tells the other one how it is, as it does in each interval. Its term counts from here, not from later decisions: so it is over before
 // the other one, which counts from what it heard, takes over.
-func (e *Election) Said(now time.Time) { e.said = now }
+func (e *Election) Said(now time.Time) { e.said, e.term = now, e.Term(now) }
 
 // patience is how late that may be. A box whose other one cannot have taken over need not give its calls up because it was slow.
 func (e *Election) patience() time.Duration {
 	if e.Role() == pair.Active && !e.fast {
-		return max(e.Term(), e.joining()*2/3)
+		return max(e.term, e.joining()*2/3)
 	}
-	return e.Term()
+	return e.term
 }
 
 func (e *Election) decide(now time.Time) {
@@ -146,8 +146,10 @@ func (e *Election) standBy(now time.Time) {
 			e.become(now, Joining, "it does not have all that the other box has")
 		}
 	case !e.serves():
+	case !e.lives(now) && e.bound(now, e.Silence()):
 	case !e.lives(now):
 		e.become(now, Active, "nothing is heard of the other box on any path")
+	case !e.speaks(now) && e.bound(now, e.other.at.Add(down(e.o.Interval, e.other.word.Priority))): // VRRP that says that it gave up may be forged
 	case e.gaveUp(now):
 		e.become(now, Active, HandedOver)
 	case now.Sub(e.lead) >= e.down() && e.speaks(now) && e.better():
@@ -224,8 +226,8 @@ func (e *Election) urge(now time.Time, willing bool) string {
 	health := int(e.other.word.Priority) - int(e.Priority())
 	more := willing && theirs.compare(own) > 0
 	alike := willing && theirs == own
-	carrier := lasts(&e.urges.carrier, now, more && theirs.carriers > own.carriers, e.Term())
-	witness := lasts(&e.urges.witness, now, more, max(settleTime, 5*e.o.Interval))
+	carrier := lasts(&e.urges.carrier, now, more && theirs.carriers > own.carriers, 3*e.o.Interval)
+	witness := lasts(&e.urges.witness, now, more && e.sure(), max(settleTime, 2*e.o.Interval))
 	ill := lasts(&e.urges.health, now, alike && health > 0, healthTime)
 	preferred := lasts(&e.urges.preferred, now, alike && health >= 0 && e.o.Preempt && e.o.Box == 2, returnTime)
 	switch {

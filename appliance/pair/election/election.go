@@ -51,6 +51,7 @@ type Reign struct {
 type Sight struct {
 	Carrier bool
 	Witness pair.Witness // asked from the box's own address
+	Missing bool         // that has not answered the last question yet
 	Virtual pair.Witness // asked from the pair's address. Silent: the last questions were not answered, whether earlier ones were or not
 	Taken   bool         // somebody else has the pair's address there, as ARP says. Not looked for while this box has it
 }
@@ -68,10 +69,12 @@ type Election struct {
 	o       Options
 	state   State
 	why     string
-	since   time.Time // in this state
-	said    time.Time // when it told the other one how it is
-	listens time.Time // since when the box has listened without a break
-	lead    time.Time // when another one was last known to be active
+	since   time.Time     // in this state
+	said    time.Time     // when it told the other one how it is,
+	term    time.Duration // and how long it may act from then
+	waits   time.Time     // when it said last, as the standby, that it waits longer in silence
+	listens time.Time     // since when the box has listened without a break
+	lead    time.Time     // when another one was last known to be active
 	reign   Reign
 	self    Self
 	ports   []port
@@ -114,7 +117,7 @@ type handed struct{ err error }
 
 // New begins an election: the box listens.
 func New(o Options, now time.Time) *Election {
-	e := &Election{o: o, since: now, said: now, listens: now, reign: o.Reign, why: "it has just started"}
+	e := &Election{o: o, term: 3 * o.Interval, since: now, said: now, listens: now, reign: o.Reign, why: "it has just started"}
 	e.self.Priority = Well
 	if o.Active {
 		e.state, e.alone, e.why = Active, true, "it had the addresses before it was one of a pair"
@@ -134,14 +137,14 @@ const (
 
 // Times. Those that depend on the interval are methods.
 const (
-	joinTime    = 3 * time.Second  // that a box which has just started listens before it is active
-	settleTime  = time.Second      // that a witness is to be silent at one box only
-	youngTime   = 5 * time.Second  // of a reign: no witness ends it before
-	healthTime  = 3 * time.Second  // that the other's health is to be better,
-	healthYoung = 10 * time.Minute // and the reign is to have lasted: what ails a box may come from being active
-	returnTime  = 10 * time.Second // that box 1 is to be well until it is active again, if it is preferred
-	doubtTime   = 10 * time.Second // that a box which gave up because of a witness waits longer, and twice as long each time,
-	maxDoubt    = 5 * time.Minute  // to so much
+	joinTime    = 3 * time.Second        // that a box which has just started listens before it is active
+	settleTime  = 200 * time.Millisecond // that a witness is to be silent at one box only, which says all the while that it has every answer
+	youngTime   = 5 * time.Second        // of a reign: no witness ends it before
+	healthTime  = 3 * time.Second        // that the other's health is to be better,
+	healthYoung = 10 * time.Minute       // and the reign is to have lasted: what ails a box may come from being active
+	returnTime  = 10 * time.Second       // that box 1 is to be well until it is active again, if it is preferred
+	doubtTime   = 10 * time.Second       // that a box which gave up because of a witness waits longer, and twice as long each time,
+	maxDoubt    = 5 * time.Minute        // to so much
 	maxDoubts   = 8
 	certainTime = time.Minute             // of a reign without doubts
 	kernelTime  = 1500 * time.Millisecond // that the kernel of a box that has failed may have the addresses
@@ -152,8 +155,25 @@ const (
 
 func (e *Election) joining() time.Duration { return max(joinTime, 8*e.o.Interval) }
 
-// Term is how long after a decision the box may act by it: less than the other one waits.
-func (e *Election) Term() time.Duration { return 3 * e.o.Interval }
+// Term is how long after a decision the box may act by it: less than the other one waits. That one waits longer if it has said so.
+func (e *Election) Term(now time.Time) time.Duration {
+	if e.Role() == pair.Active && e.speaks(now) && e.other.word.Role != pair.Active && e.other.word.Waits {
+		return 3*e.o.Interval + e.extra()
+	}
+	return 3 * e.o.Interval
+}
+
+// extra is how much longer a standby waits that has fewer ports with a network: what it could do for calls is less, and the other box may be slow because it
+// has only just taken them over. Both together stay within a second.
+func (e *Election) extra() time.Duration { return 3 * e.o.Interval }
+
+// boundTime is how long a standby keeps to what it said, when it has more ports again: the other box may not have heard of it.
+const boundTime = 2 * time.Second
+
+// bound reports whether the box is to wait longer although the other one, or its word, is silent since a time for too long.
+func (e *Election) bound(now, silence time.Time) bool {
+	return silence.Sub(e.waits) < boundTime+e.down() && now.Before(silence.Add(e.extra()))
+}
 
 // down is how long a box that says that it is active may be silent (RFC 9568 6.1).
 func down(interval time.Duration, priority uint8) time.Duration {
@@ -251,10 +271,14 @@ func (e *Election) Eligible() bool { return e.Role() == pair.Active || e.state =
 
 // Say returns the part of the box's word that is known here.
 func (e *Election) Say(now time.Time) pair.Word {
+	waits := e.state == Standby && e.speaks(now) && e.own().fit < e.theirs().fit
+	if waits {
+		e.waits = now
+	}
 	w := pair.Word{Box: e.o.Box, Role: e.Role(), Hears: e.speaks(now), Reign: e.reign.Number, Reigned: e.reign.Own, Priority: e.Priority(),
-		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Eligible: e.Eligible(), Yields: e.Yields(), Refuses: e.refuses(now)}
+		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Eligible: e.Eligible(), Waits: waits, Yields: e.Yields(), Refuses: e.refuses(now)}
 	for _, p := range e.ports {
-		w.Ports = append(w.Ports, pair.PortFitness{Name: p.Name, Carrier: p.Carrier, Witness: p.Witness, Virtual: p.Virtual, Hears: p.hears(now)})
+		w.Ports = append(w.Ports, pair.PortFitness{Name: p.Name, Carrier: p.Carrier, Witness: p.Witness, Missing: p.Missing, Virtual: p.Virtual, Hears: p.hears(now)})
 	}
 	return w
 }

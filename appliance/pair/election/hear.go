@@ -116,6 +116,20 @@ func (e *Election) theirs() (s shape) {
 	return s
 }
 
+// sure reports whether the other box, by its word, hears the network wherever this one does not any more. If the witness itself has failed, the other box has
+// no answer either, and says so before this one calls it silent.
+func (e *Election) sure() bool {
+	for i := range e.ports {
+		p := &e.ports[i]
+		for _, f := range e.other.word.Ports {
+			if !p.Direct && f.Name == p.Name && p.Witness == pair.WitnessSilent && f.Carrier && (f.Missing || f.Witness == pair.WitnessNone) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (s *shape) count(carrier, fit bool) {
 	if carrier {
 		s.carriers++

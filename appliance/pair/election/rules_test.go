@@ -260,6 +260,73 @@ func TestAWitnessThatIsNotBelieved(t *testing.T) {
 	is(t, l.runs(time.Second), "defeated: the network at LAN gives the pair's address to another box")
 }
 
+// A standby with fewer ports with a network waits longer in silence, and the active box that has heard so may be slow for as long.
+func TestAStandbyThatWaits(t *testing.T) {
+	for _, c := range []struct {
+		lost, back bool
+		waits      time.Duration
+	}{{false, false, 400 * time.Millisecond}, {true, false, 700 * time.Millisecond}, {true, true, 700 * time.Millisecond}} {
+		s := newLonely(2, nil)
+		s.self.Synced = true
+		s.word = wordOf(1, func(w *pair.Word) { w.Role, w.Reign, w.Reigned = pair.Active, 1, true })
+		s.sights[0].Carrier = !c.lost
+		is(t, s.runs(5*time.Second), "standby: it has what the other box has")
+		if s.Say(s.now).Waits != c.lost {
+			t.Error("its word", c)
+		}
+		if c.back { // the other box may not hear of it any more
+			s.sights[0].Carrier = true
+			s.runs(interval)
+		}
+		s.word = pair.Word{}
+		is(t, s.runs(c.waits-interval))
+		is(t, s.runs(2*interval), "active: nothing is heard of the other box on any path")
+	}
+	for _, c := range []struct {
+		waits bool
+		pause time.Duration
+		stays bool
+	}{{false, 250 * time.Millisecond, true}, {false, 320 * time.Millisecond, false}, {true, 320 * time.Millisecond, true},
+		{true, 590 * time.Millisecond, true}, {true, 620 * time.Millisecond, false}} {
+		l := active(t, 1, nil)
+		l.word = wordOf(2, func(w *pair.Word) { w.Waits = c.waits })
+		is(t, l.runs(time.Second))
+		l.now = l.now.Add(c.pause - interval)
+		if stays := len(l.runs(interval)) == 0; stays != c.stays {
+			t.Error(c)
+		}
+	}
+	l := active(t, 1, nil)
+	l.word = wordOf(2, func(w *pair.Word) { w.Waits = true })
+	l.runs(time.Second)
+	l.word = pair.Word{}
+	l.runs(time.Second)
+	if l.Term(l.now) != 3*interval {
+		t.Error("what was said long ago still counts")
+	}
+}
+
+// A port without a network is left at once if the other box has every answer there, and never if that has none either.
+func TestASilentNetwork(t *testing.T) {
+	for _, c := range []struct {
+		change func(*pair.PortFitness)
+		leaves bool
+	}{
+		{func(f *pair.PortFitness) { f.Witness = pair.WitnessHeard }, true},
+		{func(f *pair.PortFitness) { f.Witness, f.Missing = pair.WitnessHeard, true }, false},
+		{func(*pair.PortFitness) {}, false},
+	} {
+		l := active(t, 1, nil)
+		l.word = wordOf(2, func(w *pair.Word) { c.change(&w.Ports[0]) })
+		l.sights[0].Witness = pair.WitnessHeard
+		l.runs(5 * time.Second)
+		l.sights[0].Witness = pair.WitnessSilent
+		if leaves := len(l.runs(300*time.Millisecond)) > 0; leaves != c.leaves {
+			t.Error(c.leaves)
+		}
+	}
+}
+
 // The table of states is that of docs/architecture.md.
 func TestTheTableOfStates(t *testing.T) {
 	var b strings.Builder

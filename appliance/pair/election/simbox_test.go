@@ -87,10 +87,10 @@ func (x *box) turn(due bool) {
 		s := Sight{Carrier: w.carrier(x.n, n)}
 		if n != direct {
 			a := &x.asks[n]
-			s.Witness = judged(a.own, a.ownEver, 3)
+			s.Witness, s.Missing = judged(a.own, a.ownEver, 6), a.ownEver && a.own > 0
 			if s.Virtual = judged(a.virtual, a.virtualEver, 3); x.w.now >= x.held {
 				s.Virtual = pair.WitnessNone
-			} else if a.virtual >= 3 && s.Witness == pair.WitnessHeard {
+			} else if a.virtual >= 3 && a.own <= 1 {
 				s.Virtual = pair.WitnessSilent
 			}
 			s.Taken = w.now < a.taken
@@ -118,7 +118,7 @@ func (x *box) turn(due bool) {
 			x.announce()
 		}
 		if due {
-			x.term = w.now + e.Term()
+			x.term = w.now + e.Term(w.time())
 		}
 		if w.flaw == "a term is too long" {
 			x.term = w.now + 30*time.Second
@@ -223,7 +223,7 @@ func (x *box) changed(c Change) {
 		if x.e.doubts > 0 {
 			x.unlearn()
 		}
-		x.term, x.gone = w.now+x.e.Term(), false
+		x.term, x.gone = w.now+x.e.Term(w.time()), false
 		w.after(w.span(0, 20*time.Millisecond), x.announce)
 	case Switching:
 		x.order++
@@ -342,21 +342,41 @@ func (x *box) ask(life int) {
 		return
 	}
 	w := x.w
-	defer w.after(200*time.Millisecond, func() { x.ask(life) })
+	whole := w.now >= x.whole
+	defer func() {
+		d := 200 * time.Millisecond
+		for _, a := range x.asks {
+			if a.ownEver && a.own > 0 && a.own < 20 {
+				d = 50 * time.Millisecond
+			}
+		}
+		w.after(d, func() { x.ask(life) })
+	}()
+	if whole {
+		x.whole = w.now + 200*time.Millisecond
+	}
 	if x.hangs {
 		return
 	}
 	for n := range 2 {
 		a, net := &x.asks[n], &w.nets[n]
 		answer := w.reaches(x.n, n) && !w.chance(net.loss)
-		count(&a.own, &a.ownEver, answer)
+		if whole || a.ownEver && a.own > 0 && a.own < 20 {
+			count(&a.own, &a.ownEver, answer)
+		}
+		if !whole {
+			continue
+		}
 		y := w.boxes[1-x.n]
 		if w.now < x.held {
 			if net.owner < 0 || net.owner != x.n && !(w.boxes[net.owner].power && w.now < w.boxes[net.owner].held && w.reaches(net.owner, n)) {
 				net.owner = x.n // it asks who has it, and this one answers
 			}
+			sound := answer
 			answer = answer && net.owner == x.n
-			count(&a.virtual, &a.virtualEver, answer)
+			if sound {
+				count(&a.virtual, &a.virtualEver, answer)
+			}
 			if answer {
 				net.learned[x.n] = true
 				if x.w.link >= 0 {

@@ -68,6 +68,7 @@ type box struct {
 	silent   time.Duration // when it did not act last
 	order    int
 	asks     [2]asking
+	whole    time.Duration // when it asks every witness again
 }
 
 // asking is how the witness of a network answers a box.

@@ -26,6 +26,7 @@ type port struct {
 	echoes    chan answer
 	claims    chan claim
 	askings   askings
+	rounds    int // of echoes
 	addresses addresses
 	claimed   time.Time // when somebody else said that it has a virtual address
 
@@ -236,7 +237,7 @@ func (p *port) stop(s *station) {
 
 // work is the loop of an open port. It ends with ctx, or with the device.
 func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUpdate) error {
-	renew, rounds, inquiries := time.NewTicker(renewal), time.NewTicker(round), time.NewTicker(inquiry)
+	renew, rounds, inquiries := time.NewTicker(renewal), time.NewTicker(hurry), time.NewTicker(inquiry)
 	defer renew.Stop()
 	defer rounds.Stop()
 	defer inquiries.Stop()
@@ -285,9 +286,10 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 		} else if p.addresses.want && !p.holds() && len(p.Virtual) > 0 {
 			soon.Reset(retrial)
 		}
-		own, who, virtual := p.judge()
+		own, who, virtual, missing := p.judge()
 		p.update(func(st *State) {
 			st.Held, st.Witness, st.Asked, st.Virtual = p.holds(), own, who, virtual
+			st.Missing = missing
 			if st.Taken = time.Since(p.claimed) < claimLasts; !st.Taken {
 				st.By = ""
 			}

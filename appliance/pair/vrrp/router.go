@@ -50,6 +50,7 @@ type State struct {
 	// Witness is what those say who are asked from the own address, and Virtual what they say to the first virtual one: silent when three echoes in a row
 	// had no answer while those from the own address had one. Then the network knows the address at another box.
 	Witness, Virtual pair.Witness
+	Missing          bool       // the witness has answered before, and has no answer to the last echo from the own address yet
 	Asked            netip.Addr // who Witness is about; invalid: there is none
 	Taken            bool       // in the last seconds somebody else said in ARP that it has a virtual address
 	By               string     // its hardware address
