@@ -72,7 +72,6 @@ type Election struct {
 	since   time.Time     // in this state
 	said    time.Time     // when it told the other one how it is,
 	term    time.Duration // and how long it may act from then
-	waits   time.Time     // when it said last, as the standby, that it waits longer in silence
 	listens time.Time     // since when the box has listened without a break
 	lead    time.Time     // when another one was last known to be active
 	reign   Reign
@@ -103,6 +102,7 @@ type port struct {
 type other struct {
 	word pair.Word
 	at   time.Time
+	told time.Time // when it was told last that this box, the standby, waits longer in silence
 }
 
 // contest is whether the network may have another one for active.
@@ -172,7 +172,7 @@ const boundTime = 2 * time.Second
 
 // bound reports whether the box is to wait longer although the other one, or its word, is silent since a time for too long.
 func (e *Election) bound(now, silence time.Time) bool {
-	return silence.Sub(e.waits) < boundTime+e.down() && now.Before(silence.Add(e.extra()))
+	return silence.Sub(e.other.told) < boundTime+e.down() && now.Before(silence.Add(e.extra()))
 }
 
 // down is how long a box that says that it is active may be silent (RFC 9568 6.1).
@@ -196,7 +196,7 @@ func (e *Election) Word(now time.Time, w pair.Word) {
 	if w.Asks && !e.other.word.Asks && e.state == Active {
 		e.asked = "a switch was asked for at the other box"
 	}
-	e.other = other{w, now}
+	e.other.word, e.other.at = w, now
 	switch {
 	case w.Reign <= e.reign.Number:
 	case e.Role() == pair.Active && w.Role != pair.Active:
@@ -273,7 +273,7 @@ func (e *Election) Eligible() bool { return e.Role() == pair.Active || e.state =
 func (e *Election) Say(now time.Time) pair.Word {
 	waits := e.state == Standby && e.speaks(now) && e.own().fit < e.theirs().fit
 	if waits {
-		e.waits = now
+		e.other.told = now
 	}
 	w := pair.Word{Box: e.o.Box, Role: e.Role(), Hears: e.speaks(now), Reign: e.reign.Number, Reigned: e.reign.Own, Priority: e.Priority(),
 		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Eligible: e.Eligible(), Waits: waits, Yields: e.Yields(), Refuses: e.refuses(now)}
