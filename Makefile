@@ -23,7 +23,7 @@ run: build
 # The time limit only ends what hangs for ever: a slow machine is not wrong. Tests of terminals and emulators fail when nothing comes for two
 # minutes. Without GORACE each program that ends well waits a second. One package more than there are processors runs at a time: half of what the
 # long ones do is waiting, for a browser, an emulator, a timer of SIP. The longest begin first, or one of them would be alone at the end.
-LONGEST := ./image ./appliance/web/browser ./appliance/lab ./cmd/consoled ./appliance/lang
+LONGEST := ./image ./appliance/lab/pairlab ./appliance/web/browser ./appliance/lab ./cmd/consoled ./appliance/lang
 test: peers
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt would change:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) mod tidy -diff

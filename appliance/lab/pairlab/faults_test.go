@@ -33,9 +33,6 @@ func TestACallOutlivesItsBox(t *testing.T) {
 			undo: func(b *box) { p.must(p.Plug(b.number, lab.CableDirect)) }},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			if fault.name != "killed" {
-				onlyThorough(t)
-			}
 			p.in(t)
 			p.wait("two boxes that stand in for each other", p.protected)
 			before, other := p.active()
@@ -59,7 +56,6 @@ func TestACallOutlivesItsBox(t *testing.T) {
 
 // A planned switch loses nothing, and new calls wait for it.
 func TestASwitchLosesNothing(t *testing.T) {
-	onlyThorough(t)
 	p := newPair(t)
 	before, other := p.active()
 	p.converse(calls(4))
@@ -77,7 +73,6 @@ func TestASwitchLosesNothing(t *testing.T) {
 
 // Two boxes that hear each other on no path, while the network hears both: one gives up within two seconds.
 func TestTwoActiveBoxesAreOneAgain(t *testing.T) {
-	onlyThorough(t)
 	p := newPair(t)
 	p.must(p.Part())
 	deadline := time.Now().Add(10 * time.Second)

@@ -154,7 +154,6 @@ func (p *pair) converseOnce() {
 // newWorld is the world of a pair with the first box alone.
 func newWorld(t *testing.T) *pair {
 	t.Helper()
-	onlyThorough(t)
 	if err := programs(); err != nil {
 		t.Fatal(err)
 	}

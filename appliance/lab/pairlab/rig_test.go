@@ -78,17 +78,9 @@ type box struct {
 	state  string
 }
 
-// thorough: VIADUCT_PAIR=1 has every scenario run, with the usual interval of advertisements, and says how long a gap may be. It wants a machine that has
-// nothing else to do. Otherwise one box dies, and that is all.
+// thorough: VIADUCT_PAIR=1 has the boxes advertise at the usual interval, and bounds how long a gap may be. It wants a machine that has nothing else to do.
+// Otherwise a box that is slow does not count as dead, and gaps are only told.
 var thorough = os.Getenv("VIADUCT_PAIR") != ""
-
-// onlyThorough leaves a test out.
-func onlyThorough(t *testing.T) {
-	t.Helper()
-	if !thorough {
-		t.Skip("VIADUCT_PAIR=1 has it run")
-	}
-}
 
 // limit ends a test that hangs.
 const limit = 90 * time.Second
@@ -133,10 +125,10 @@ func newPair(t *testing.T) *pair {
 	for n, in := range []*lab.Namespace{p.Box, p.Second} {
 		p.boxes[n] = &box{number: n + 1, net: in, log: &logs{}, state: states[n]}
 	}
-	p.both(func(b *box) error {
+	for _, b := range p.boxes {
 		b.Box, err = p.StartBoxIn(ctx, b.net, lab.Programs{SBCD: filepath.Join(scratch, "sbcd"), Consoled: filepath.Join(scratch, "consoled"), State: b.state, Log: b.log})
-		return err
-	})
+		p.must(err)
+	}
 	var keys [2]string
 	for n, b := range p.boxes {
 		keys[n] = strings.TrimSpace(b.exec(p, fmt.Sprintf("show redundancy key %d", n+1)))

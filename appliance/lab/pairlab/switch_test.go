@@ -19,7 +19,6 @@ func TestASwitchUnderNewCalls(t *testing.T) {
 		every = 50 * time.Millisecond
 		total = 120
 	)
-	onlyThorough(t)
 	p := newPair(t)
 	before, other := p.active()
 	var calling sync.WaitGroup
