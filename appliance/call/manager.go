@@ -150,13 +150,16 @@ func (m *Manager) OnInvite(in *sipgw.Incoming) {
 	}
 	m.calls[c.id] = c
 	m.group.Add(1)
-	waits := m.waits(c, in)
+	waits, still := m.waits(c, in), m.switchover.still
 	m.mu.Unlock()
 	m.room.Enter(c.id, in.Request.Source.Addr())
 
 	in.Leg.Take(c)
-	if !waits {
+	switch {
+	case !waits:
 		c.Post(func() { c.begin(in) })
+	case still != nil: // it came while connections were about to end
+		c.Post(func() { c.stand(still, func() {}) })
 	}
 	go c.run()
 }

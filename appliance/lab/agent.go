@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -266,6 +267,9 @@ func (a *agent) request(f *flow, m *message, take func(*message)) *clientTx {
 func (a *agent) putVia(tx *clientTx, id string) {
 	branch := "z9hG4bK" + id
 	sentBy := tx.flow.local.String()
+	if h := tx.flow.hub; h != nil && a.options.Pair { // where the other box can respond to, RFC 3261 18.2.2
+		sentBy = netip.AddrPortFrom(h.site.addr, teamsPort).String()
+	}
 	via := header{"Via", fmt.Sprintf("SIP/2.0/%s %s;branch=%s;rport", strings.ToUpper(tx.flow.network), sentBy, branch)}
 	tx.request.headers = append([]header{via}, tx.request.headers...)
 	tx.key = branch + "|" + tx.request.method
@@ -323,7 +327,7 @@ func (tx *clientTx) end(a *agent) {
 func (a *agent) response(m *message, f *flow) {
 	branch, _ := m.branch()
 	tx := a.clients[branch+"|"+m.cseqMethod()]
-	if tx == nil || f.reliable() && f != tx.flow { // a response comes where its request went (A.15)
+	if tx == nil || f.reliable() && f != tx.flow && !tx.flow.gone { // a response comes where its request went (A.15)
 		a.stray(m, f)
 		return
 	}

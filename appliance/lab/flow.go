@@ -25,6 +25,7 @@ type flow struct {
 	remote   netip.AddrPort
 	accepted bool // the peer opened it
 	hub      *Hub // whose it is, at Teams
+	gone     bool // the box of a pair that it led to has ended it; of Teams' goroutine
 
 	write func([]byte) error
 	close func()

@@ -194,6 +194,7 @@ func (h *Hub) way(use func(*flow, error)) {
 
 // again sends what had no answer on a connection that broke over another one, once: the other box of a pair knows nothing of the connection.
 func (h *Hub) again(broken *flow) {
+	broken.gone = true
 	for _, tx := range h.teams.clients {
 		if tx.flow != broken || tx.heard || tx.final || tx.moved {
 			continue

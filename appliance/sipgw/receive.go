@@ -169,8 +169,12 @@ func (g *gateway) request(req *sipmsg.Request, a siptransport.Arrival) {
 		return
 	}
 	if first, merged := tx.Merged(); merged && g.Kin(first, a.Origin()) {
-		g.refuse(req, a, &sipmsg.Fault{Code: 482})
-		return
+		old := tx.Replaced()
+		if old == nil {
+			g.refuse(req, a, &sipmsg.Fault{Code: 482})
+			return
+		}
+		old.Cancelled("")
 	}
 	g.outOfDialog(tx)
 }

@@ -201,7 +201,9 @@ func (s *Stack) TakeIn(b []byte, since time.Duration) error {
 	if tx.Req.Method != sip.INVITE || tx.Req.ToTag != "" || tx.Req.Check(s.methods.understood) != nil || i == nil || contact == "" {
 		return fmt.Errorf("take in call %s: %w", tx.Req.CallID, errNoCall)
 	}
-	tx.Merged()
+	if first, merged := tx.Merged(); merged && g.Kin(first, tx.From.Origin()) {
+		return nil // it came again, on another way, and has begun so
+	}
 	replaced, f := g.replaced(tx.Req, tx.From.Origin(), i, x.Identity)
 	if f != nil {
 		g.answer(tx, f.Code, f.Headers)

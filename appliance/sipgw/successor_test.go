@@ -258,10 +258,20 @@ func TestConnectionsEndBeforeASwitch(t *testing.T) {
 	if rest, err := io.ReadAll(p.r); len(rest) != 0 || err != nil { // TLS says that it is the end
 		t.Errorf("the last word was %q, %v", rest, err)
 	}
-	if p, err := a.tryConnect("127.0.0.2", a.secure); err == nil {
-		p.silent()
+	began := make(chan error, 1)
+	go func() { // not refused, but unheard until there is a box again
+		_, err := a.tryConnect("127.0.0.2", a.secure)
+		began <- err
+	}()
+	select {
+	case err := <-began:
+		t.Fatalf("a connection begins at a box that hands over: %v", err)
+	case <-time.After(100 * time.Millisecond):
 	}
 	a.s.Reconnect()
+	if err := <-began; err != nil {
+		t.Error(err)
+	}
 	p = secured()
 	p.write(overTLS(inDialogText("BYE", "c1", "bye", tagOf(field(ok, "To")), 2, "", "")))
 	p.want("SIP/2.0 200 ")

@@ -65,6 +65,12 @@ func (f lostFlow) Send(m []byte, wanted func() bool, failed func(error)) {
 	}
 }
 
+// Lost reports whether a message came by a connection that another box had.
+func (a Arrival) Lost() bool {
+	_, lost := a.Flow.(lostFlow)
+	return lost
+}
+
 func (f lostFlow) Hold(func(error)) func() { return func() {} }
 func (f lostFlow) Reliable() bool          { return true }
 func (f lostFlow) Transport() Transport    { return f.kind }
@@ -77,7 +83,7 @@ func (b Back) Send(m []byte) {
 		return
 	}
 	b.flow.Send(m, nil, func(error) {
-		if flow, err := b.g.Flow(Endpoint{Transport: b.flow.Transport(), Name: b.host, Addrs: []netip.AddrPort{b.addr}}); err == nil {
+		if flow, err := b.g.Flow(Endpoint{Transport: b.flow.Transport(), Name: b.host, Returns: true, Addrs: []netip.AddrPort{b.addr}}); err == nil {
 			flow.Send(m, nil, nil)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/pair"
@@ -200,14 +201,26 @@ var errSilent = errors.New("another box speaks in the place of this one")
 // Disconnect ends all connections as they should end, and has no new ones: their peers are to open them to the box that takes the place of this
 // one. What they would be told of a lost connection nobody is told. Datagrams go on.
 func (g *Gate) Disconnect() {
+	g.sockets.deaf(true)
+	const look = 2 * time.Millisecond
+	for end := time.Now().Add(lastWords); len(g.connections.pick((*stream).says)) > 0 && time.Now().Before(end); {
+		time.Sleep(look)
+	}
 	g.parted.Store(true)
 	for _, s := range g.connections.pick(anyStream) {
 		s.close(errSilent)
 	}
 }
 
+// lastWords is how long connections that are ended have to say what waits, and to come through their handshakes: a peer whose request was taken
+// hears so and does not send it again, and one whose connection breaks in the handshake takes the box for unreachable.
+const lastWords = 200 * time.Millisecond
+
 // Reconnect lets connections in again.
-func (g *Gate) Reconnect() { g.parted.Store(false) }
+func (g *Gate) Reconnect() {
+	g.parted.Store(false)
+	g.sockets.deaf(false)
+}
 
 // connects reports whether there may be connections.
 func (g *Gate) connects() bool { return g.Speaks() && !g.parted.Load() }

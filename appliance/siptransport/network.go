@@ -64,6 +64,7 @@ func receiveBuffer(conn *net.UDPConn) {
 // Listen: accepted connections have the listener's mark.
 func (host) Listen(_ Transport, addr netip.AddrPort) (net.Listener, error) {
 	l := net.ListenConfig{Control: setDSCP}
+	l.SetMultipathTCP(false) // such a socket takes no filter, see deaf
 	return l.Listen(context.Background(), "tcp", addr.String())
 }
 

@@ -23,6 +23,7 @@ type Endpoint struct {
 	Name      string
 	Addrs     []netip.AddrPort // in order of preference
 	Phone     *PhoneTarget     // not nil: it is a phone, and reached as it came
+	Returns   bool             // a response goes there, to whom a request came from: its certificate holds the peer's name, whatever Via says
 }
 
 // poolKey separates connections by their verified name: sip. and sip2. of Teams may share an address, but must not share a connection.
@@ -99,7 +100,7 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 			continue
 		}
 		if to.Transport.Secure() {
-			if conn, err = g.handshake(ctx, conn, to.Name, g.standsFor(to.Name, a.Addr())...); err != nil {
+			if conn, err = g.handshake(ctx, conn, to.Name, g.standsFor(to, a.Addr())...); err != nil {
 				failure = &Error{Op: "handshake", Peer: to.Name + " " + a.String(), Err: err}
 				g.unknownIssuer(to.Name+" "+a.String(), err)
 				g.Failed(a)
@@ -119,7 +120,11 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 // standsFor are the names that a certificate may hold instead of the dialled name. A proxy that names itself in Record-Route is one of many
 // of a peer, and its certificate holds the peer's name: sip.pstnhub.microsoft.com (A.9). There are none for the name of a peer itself, and
 // for an address that no interface trusts.
-func (g *Gate) standsFor(name string, at netip.Addr) []string {
+func (g *Gate) standsFor(to Endpoint, at netip.Addr) []string {
+	name := to.Name
+	if to.Returns {
+		return g.namesOf(at)
+	}
 	for _, i := range g.conf.Load().interfaces {
 		if !isName(name) || strings.EqualFold(i.Remote.Host, name) {
 			return nil

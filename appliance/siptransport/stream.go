@@ -151,6 +151,13 @@ func (s *stream) Send(m []byte, wanted func() bool, failed func(error)) {
 	}
 }
 
+// says reports whether something waits to be written to a peer that is connected, or a peer's connection is in its handshake.
+func (s *stream) says() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state != streamClosed && s.conn != nil && (s.size > 0 || s.accepted && !s.here.IsValid())
+}
+
 func (s *stream) signal() {
 	select {
 	case s.wake <- struct{}{}:

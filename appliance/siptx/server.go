@@ -62,6 +62,19 @@ func (tx *Server) Merged() (first siptransport.Origin, ok bool) {
 	return first, ok
 }
 
+// Replaced finds the request that this one is a copy of, if it came by a connection that another box had and waits for its final response. Its
+// sender has lost that connection, and sends the request anew.
+func (tx *Server) Replaced() *Server {
+	tx.table.mu.Lock()
+	defer tx.table.mu.Unlock()
+	for _, first := range tx.table.servers {
+		if first.merge == tx.merge && first.From.Lost() {
+			return first
+		}
+	}
+	return nil
+}
+
 // OnCancel has f called when a CANCEL comes for this INVITE before its final response, in the read loop.
 func (tx *Server) OnCancel(f func(reason string)) {
 	tx.mu.Lock()
