@@ -85,6 +85,13 @@ type Call struct {
 	end     End // valid when over is closed
 
 	// The following belong to the agent's goroutine.
+	callDialog
+	callProgress
+	callMedia
+}
+
+// callDialog is the dialog of a call (RFC 3261 12).
+type callDialog struct {
 	localValue, remoteValue string // From and To values of our requests, with tags
 	localTag, remoteTag     string
 	target                  string // Request-URI of our requests
@@ -92,18 +99,26 @@ type Call struct {
 	routes                  []string
 	sequence                int
 	remoteSequence          int
-	serverTx                *serverTx // the INVITE that came in
-	clientTx                *clientTx // the INVITE that we sent
-	local                   *local    // what we said of our media last
-	remote                  *session
-	cancelling              bool
-	early                   bool // we send before the answer
-	isUp, isOver            bool
-	provisionals            []Provisional
-	offerless               bool           // our INVITE has no SDP, and
-	lateAnswer              []byte         // our ACK has the answer
-	extra                   []header       // on our INVITEs
-	place                   netip.AddrPort // where the first SDP put the box's media
+	extra                   []header // on our INVITEs
+}
+
+// callProgress is how far a call has come.
+type callProgress struct {
+	serverTx     *serverTx // the INVITE that came in
+	clientTx     *clientTx // the INVITE that we sent
+	cancelling   bool
+	isUp, isOver bool
+	provisionals []Provisional
+}
+
+// callMedia is what was said of the media of a call.
+type callMedia struct {
+	local      *local // what we said last
+	remote     *session
+	early      bool           // we send before the answer
+	offerless  bool           // our INVITE has no SDP, and
+	lateAnswer []byte         // our ACK has the answer
+	place      netip.AddrPort // where the first SDP put the box's media
 }
 
 // Provisional is a 1xx that the box sent us.

@@ -73,34 +73,51 @@ const (
 
 // box is what the log says of a box.
 type box struct {
-	serial         string
+	serial string
+	listing
+	question
+	leased
+	hubs // what the hub may count for it
+	sums // what it adds to those of all
+}
+
+// listing is what the hub's registry says of a box.
+type listing struct {
 	running, cut   bool
 	listed         bool
 	min, max       int
 	removed        time.Duration
 	wasMin, wasMax int // until changed + Late
 	changed        time.Duration
+}
 
-	holds, bound int
-	cover        int // of bound, by its lease
+// question is what a box asks for, and how long in vain.
+type question struct {
 	asked        Event
 	wants        int           // the most that it asked for since its last answer
 	reach        time.Duration // since when it reaches the hub; below 0: it does not
 	open         time.Duration // since when it asks in vain while it does; below 0: it does not
-	signed       Event
+	askedWatched time.Duration
 	answered     Event         // with Has and Left
-	end          time.Duration // of its lease, in truth
 	refused      time.Duration // when it took a refusal, since its last answer; below 0: it did not
+}
+
+// leased is what a box has.
+type leased struct {
+	holds, bound int
+	cover        int // of bound, by its lease
+	signed       Event
+	end          time.Duration // of its lease, in truth
 	inGrace      time.Duration // since; below 0: not
 	used         time.Duration // of its grace
-
-	upper, wasUpper int // what the hub may count for it
-	loosened        time.Duration
-	askedWatched    time.Duration
-
-	// What it adds to the sums.
-	potential, held, grace, most, mostKept, least int
 }
+
+type hubs struct {
+	upper, wasUpper int
+	loosened        time.Duration
+}
+
+type sums struct{ potential, held, grace, most, mostKept, least int }
 
 // Checker judges events as they come. New makes it.
 type Checker struct {
@@ -113,8 +130,8 @@ type Checker struct {
 	seen    time.Duration // the hub was last heard of
 	down    bool
 
-	potential, held, grace, most, mostKept, least int
-	timers                                        timers
+	sums
+	timers timers
 }
 
 // New returns a Checker.
@@ -157,7 +174,7 @@ func (c *Checker) broken(rule, serial, format string, args ...any) {
 func (c *Checker) box(serial string) *box {
 	b := c.boxes[serial]
 	if b == nil {
-		b = &box{serial: serial, reach: -1, open: -1, refused: -1, inGrace: -1, changed: -time.Hour, loosened: -time.Hour}
+		b = &box{serial: serial, listing: listing{changed: -time.Hour}, question: question{reach: -1, open: -1, refused: -1}, leased: leased{inGrace: -1}, hubs: hubs{loosened: -time.Hour}}
 		c.boxes[serial] = b
 	}
 	return b
