@@ -150,7 +150,7 @@ func (s *System) share(ctx context.Context) error {
 			}
 		}
 		end()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil || ctx.Err() != nil {
 			return err
 		}
 	}

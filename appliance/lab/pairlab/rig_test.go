@@ -187,22 +187,6 @@ func (p *pair) holds(b *box) bool {
 	return has
 }
 
-// both does something with both boxes at once.
-func (p *pair) both(do func(*box) error) {
-	p.t.Helper()
-	var all sync.WaitGroup
-	for _, b := range p.boxes {
-		all.Go(func() {
-			if err := do(b); err != nil {
-				p.t.Errorf("box %d: %v", b.number, err)
-			}
-		})
-	}
-	if all.Wait(); p.t.Failed() {
-		p.t.FailNow()
-	}
-}
-
 func (b *box) exec(p *pair, line string) string {
 	p.t.Helper()
 	text, err := b.Exec(p.ctx, line)
