@@ -98,3 +98,23 @@ func TestTwoActiveBoxesAreOneAgain(t *testing.T) {
 	p.must(p.Rejoin())
 	p.wait("one active box", p.protected)
 }
+
+// An update restarts the standby first, and then the active box, which hands over before it goes: no call is lost.
+func TestAnUpdateLosesNoCall(t *testing.T) {
+	p := newPair(t)
+	first, second := p.active()
+	p.converse(calls(4))
+	for _, b := range []*box{second, first} {
+		starts := strings.Count(b.log.String(), "msg=started ")
+		p.gaps(500*time.Millisecond, func() {
+			b.exec(p, "reload force")
+			p.wait("the box again", func() bool { return strings.Count(b.log.String(), "msg=started ") > starts })
+		})
+		p.wait("two boxes that stand in for each other", p.protected)
+	}
+	if now, _ := p.active(); now != second {
+		t.Errorf("box %d is active", now.number)
+	}
+	p.hear(p.talks)
+	p.end()
+}
