@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -264,8 +265,8 @@ func damaged(t *testing.T) (list []pair.Kept) {
 		put(at)
 		switch at := at.(type) {
 		case map[string]any:
-			for key, value := range at {
-				walk(value, func(v any) { at[key] = v })
+			for _, key := range slices.Sorted(maps.Keys(at)) { // the same ones in each run
+				walk(at[key], func(v any) { at[key] = v })
 			}
 		case []any:
 			for n, value := range at {
