@@ -114,6 +114,10 @@ func (r *Reporter) Run(ctx context.Context) error {
 		r.mu.Lock()
 		s := r.settings
 		r.end = end
+		select {
+		case <-r.changed: // these are the settings that it was about: what begins now would end at once, and forget what it has noticed
+		default:
+		}
 		r.mu.Unlock()
 		var all sync.WaitGroup
 		if s != nil {
