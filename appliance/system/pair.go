@@ -317,7 +317,13 @@ func (s *System) switchFirst() {
 	defer cancel()
 	if err := s.duty.Switch(ctx); err != nil {
 		s.log.Warn("the other box of the pair does not take over before the restart", "err", err)
+		return
 	}
+	for s.acts.Load() && ctx.Err() == nil { // engines that end would wait for calls that the other box has: they are dropped first
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.roles.Lock() // Drop has it until it is done
+	defer s.roles.Unlock()
 }
 
 // switchTime is how long a restart waits for the other box.
