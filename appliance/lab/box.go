@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"viaduct/appliance/api/wire"
@@ -257,4 +258,22 @@ func (b *Box) WaitRecords(ctx context.Context, n int) ([]status.Record, error) {
 			return records, fmt.Errorf("wait for %d call records, there are %d: %w", n, len(records), ctx.Err())
 		}
 	}
+}
+
+// Log is text that several programs and goroutines write.
+type Log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

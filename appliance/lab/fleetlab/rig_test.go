@@ -50,24 +50,6 @@ func programs(t *testing.T) string {
 // hubAddr is where all boxes dial their hub.
 var hubAddr = netip.MustParseAddr("198.51.100.1")
 
-// logs is text that several goroutines write.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // fleet is a hub and its boxes.
 type fleet struct {
 	t     *testing.T
@@ -75,7 +57,7 @@ type fleet struct {
 	bin   string
 	net   *lab.Namespace // of the hub
 	dir   string         // of the hub
-	log   *logs
+	log   *lab.Log
 	run   *lab.Process
 	pin   string
 	boxes []*box
@@ -92,7 +74,7 @@ type box struct {
 	name string
 	next netip.Addr // of the site's router, on the way to the hub
 	sbc  *lab.Box
-	log  *logs
+	log  *lab.Log
 }
 
 // limit ends a test that hangs.
@@ -101,7 +83,7 @@ const limit = 3 * time.Minute
 // newFleet makes the hub's machine and so many worlds, whose boxes do not run yet.
 func newFleet(t *testing.T, names ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, bin: programs(t), dir: filepath.Join(t.TempDir(), "hub"), log: &logs{}}
+	f := &fleet{t: t, bin: programs(t), dir: filepath.Join(t.TempDir(), "hub"), log: &lab.Log{}}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	f.ctx = ctx
@@ -127,7 +109,7 @@ func newFleet(t *testing.T, names ...string) *fleet {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &box{World: w, f: f, name: name, log: &logs{}}
+		b := &box{World: w, f: f, name: name, log: &lab.Log{}}
 		f.boxes = append(f.boxes, b)
 		t.Cleanup(func() {
 			if err := w.Close(); err != nil {

@@ -51,9 +51,9 @@ vrrp_instance wan {
 `
 
 // keepalived runs in the place of the second box, until stop ends it with a signal.
-func (p *pair) keepalived(priority int) (log *logs, stop func(unix.Signal)) {
+func (p *pair) keepalived(priority int) (log *lab.Log, stop func(unix.Signal)) {
 	p.t.Helper()
-	dir, log := p.t.TempDir(), &logs{}
+	dir, log := p.t.TempDir(), &lab.Log{}
 	file := filepath.Join(dir, "keepalived.conf")
 	p.must(os.WriteFile(file, fmt.Appendf(nil, keepalivedConfig, priority), 0o600))
 	cmd := exec.Command("keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", file, "--pid", filepath.Join(dir, "pid"), "--vrrp_pid", filepath.Join(dir, "vrrp.pid"))
@@ -164,7 +164,7 @@ func newWorld(t *testing.T) *pair {
 	var err error
 	p.World, err = lab.New(ctx, lab.Options{Pair: true})
 	p.must(err)
-	b := &box{number: 1, net: p.Box, log: &logs{}, state: state}
+	b := &box{number: 1, net: p.Box, log: &lab.Log{}, state: state}
 	p.boxes[0] = b
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil {

@@ -1,7 +1,6 @@
 package pairlab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,24 +40,6 @@ var programs = sync.OnceValue(func() error {
 	return nil
 })
 
-// logs is text that several goroutines write.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // pair is two boxes in their world.
 type pair struct {
 	*lab.World
@@ -74,7 +55,7 @@ type box struct {
 	*lab.Box
 	number int
 	net    *lab.Namespace
-	log    *logs
+	log    *lab.Log
 	state  string
 }
 
@@ -96,7 +77,7 @@ func newPair(t *testing.T) *pair {
 	t.Cleanup(cancel)
 	p := &pair{t: t, ctx: ctx}
 	states := [2]string{t.TempDir(), t.TempDir()} // before the clean-up that stops the boxes
-	var trace logs
+	var trace lab.Log
 	var err error
 	if p.World, err = lab.New(ctx, lab.Options{Pair: true, OptionsInterval: 2 * time.Second, Trace: func(who, direction, peer, message string) {
 		fmt.Fprintf(&trace, "%s %s %s %s\n%s\n", time.Now().Format("05.000"), who, direction, peer, message)
@@ -123,7 +104,7 @@ func newPair(t *testing.T) *pair {
 		}
 	})
 	for n, in := range []*lab.Namespace{p.Box, p.Second} {
-		p.boxes[n] = &box{number: n + 1, net: in, log: &logs{}, state: states[n]}
+		p.boxes[n] = &box{number: n + 1, net: in, log: &lab.Log{}, state: states[n]}
 	}
 	for _, b := range p.boxes {
 		b.Box, err = p.StartBoxIn(ctx, b.net, lab.Programs{SBCD: filepath.Join(scratch, "sbcd"), Consoled: filepath.Join(scratch, "consoled"), State: b.state, Log: b.log})

@@ -13,8 +13,6 @@ var (
 	worlds = flag.Int("worlds", 1, "how many times as many worlds there are")
 	usual  = 20 // worlds, each with 1,000 faults
 	faults = 1000
-
-	flawless = false // under the race detector
 )
 
 // Whatever fails, the two are not both active where anybody could tell, a box that can serves, and nothing goes back and forth.
@@ -43,9 +41,6 @@ func TestTwoBoxes(t *testing.T) {
 
 // The check finds what it is there for.
 func TestTheCheckFindsFlaws(t *testing.T) {
-	if flawless {
-		t.Skip("it has one goroutine")
-	}
 	for _, f := range []struct {
 		flaw flaw
 		rule string // that is broken
