@@ -64,6 +64,16 @@ func misread(line string) *Error {
 	return nil
 }
 
+// Legible reports whether a line takes text between quotes as it is: it is UTF-8, without control, invisible or lost characters. Quote writes it.
+func Legible(text string) bool {
+	for i, r := range text {
+		if what, _ := misreadRune(text[i:], r, false, true); what != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // misreadRune describes the problem with the rune r at the beginning of rest, and the cure; "" if there is no problem.
 func misreadRune(rest string, r rune, first, quoted bool) (what, cure string) {
 	switch {

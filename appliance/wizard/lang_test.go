@@ -428,3 +428,14 @@ func literal(line string) (text, rest string) {
 	}
 	return text, ""
 }
+
+// A line of a configuration refuses more characters than those that cannot be printed: what was lost in a conversion, and variation selectors.
+func TestPasswordsHaveWhatALineTakes(t *testing.T) {
+	for password, fits := range map[string]bool{"geheim": true, "Grüße “a” – b": true, "a\ufffdb": false, "a\ufe0fb": false, "a\xffb": false, "a\u200bb": false, "a\tb": false, "a\u00a0b": false} {
+		list := wizard.Check(wizard.Answers{Users: []wizard.User{{Number: "+497123222", Account: "user.01", Password: password}}})
+		refused := slices.ContainsFunc(list, func(p wizard.Problem) bool { return p.Fault == "password-sign" })
+		if refused == fits {
+			t.Errorf("password %q: %v", password, list)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"viaduct/appliance/cli"
 )
 
 // list splits what was typed as several values.
@@ -85,7 +87,7 @@ func between(text string, low, high int) (int, bool) {
 	return n, err == nil && low <= n && n <= high
 }
 
-// plain reports whether text has characters alone that everybody sees.
+// plain reports whether text has characters alone that everybody sees, and that a line takes between quotes.
 func plain(text string) bool {
-	return strings.ToValidUTF8(text, "") == text && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+	return cli.Legible(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
