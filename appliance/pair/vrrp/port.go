@@ -263,6 +263,7 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 		case r := <-p.requests:
 			err := p.demanded(s, r.do)
 			kept(err)
+			p.publish() // whoever asked finds in State what was done
 			r.done <- err
 		case <-renew.C:
 			kept(p.keep(s, time.Now()))
@@ -286,15 +287,20 @@ func (p *port) work(ctx context.Context, s *station, links <-chan netlink.LinkUp
 		} else if p.addresses.want && !p.holds() && len(p.Virtual) > 0 {
 			soon.Reset(retrial)
 		}
-		own, who, virtual, missing := p.judge()
-		p.update(func(st *State) {
-			st.Held, st.Witness, st.Asked, st.Virtual = p.holds(), own, who, virtual
-			st.Missing = missing
-			if st.Taken = time.Since(p.claimed) < claimLasts; !st.Taken {
-				st.By = ""
-			}
-		})
+		p.publish()
 	}
+}
+
+// publish brings State up to date with what the loop knows.
+func (p *port) publish() {
+	own, who, virtual, missing := p.judge()
+	p.update(func(st *State) {
+		st.Held, st.Witness, st.Asked, st.Virtual = p.holds(), own, who, virtual
+		st.Missing = missing
+		if st.Taken = time.Since(p.claimed) < claimLasts; !st.Taken {
+			st.By = ""
+		}
+	})
 }
 
 // update changes State, and tells when it says something new.
