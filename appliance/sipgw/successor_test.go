@@ -202,7 +202,14 @@ func TestNothingLeavesWhenTheTermIsOver(t *testing.T) {
 	a.s.DropAll()
 	o.Resolver = a.names
 	s := New(Options{Options: o})
-	s.Handle(sip.OPTIONS, capable)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.Handle(sip.OPTIONS, func(r *ServerRequest) {
+		if r.CallID == "u2" {
+			close(asked)
+			<-answer
+		}
+		capable(r)
+	})
 	if err := s.Apply(cfg, func(config.AddressBind) netip.Addr { return addr("127.0.0.1") }); err != nil {
 		t.Fatal(err)
 	}
@@ -218,8 +225,10 @@ func TestNothingLeavesWhenTheTermIsOver(t *testing.T) {
 	udp.want("SIP/2.0 200 ")
 	tcp.write(options("t1", "TCP"))
 	tcp.want("SIP/2.0 200 ")
-	term.End()
 	udp.write(options("u2", "UDP"))
+	<-asked
+	term.End()
+	close(answer)
 	tcp.write(options("t2", "TCP"))
 	tcp.silent()
 	if p, err := a.tryConnect("127.0.0.2", a.plain); err == nil {
