@@ -48,10 +48,7 @@ func (t *thread) compareDrops(p *port, strangers, excess uint64) {
 func (t *thread) shield(p *port) {
 	l := p.leg
 	source := l.remote.source[l.remote.sourceOf(p.which)]
-	if p.which == rtcp && l.remote.mux {
-		return // no packet is expected here, its buffer may be full
-	}
-	if p.flooded || !source.Known() {
+	if p.flooded || !source.Known() || p.which == rtcp && l.remote.mux { // with mux no packet is expected there, its buffer may be full
 		return
 	}
 	p.flooded = true // also when it fails: trying again would cost more than the flood

@@ -28,12 +28,10 @@ const (
 
 // update counts a packet that arrived at a time since the thread's start.
 func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival time.Duration, rate int64) {
-	if !r.started || ssrc != r.ssrc {
-		r.restart(ssrc, seq)
-		r.transit = transit(timestamp, arrival, rate)
-		return
-	}
 	switch delta := seq - uint16(r.max); {
+	case !r.started || ssrc != r.ssrc:
+		r.restart(ssrc, seq, transit(timestamp, arrival, rate))
+		return
 	case delta < maxDropout:
 		if delta > 1 {
 			r.gaps++
@@ -45,8 +43,7 @@ func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival ti
 			r.bad = uint32(seq+1) + 1<<16
 			return
 		}
-		r.restart(ssrc, seq)
-		r.transit = transit(timestamp, arrival, rate)
+		r.restart(ssrc, seq, transit(timestamp, arrival, rate))
 		return
 	default:
 		r.missing = max(r.missing-1, 0)
@@ -67,10 +64,9 @@ func transit(timestamp uint32, arrival time.Duration, rate int64) int64 {
 	return int64(uint32(units(arrival, rate)) - timestamp)
 }
 
-func (r *reception) restart(ssrc uint32, seq uint16) {
-	heard := r.heard + int64(r.received)
-	*r = reception{ssrc: ssrc, started: true, base: uint32(seq), max: uint32(seq), received: 1, before: r.lost(), heard: heard,
-		gaps: r.gaps, missing: r.missing, jitter: r.jitter}
+func (r *reception) restart(ssrc uint32, seq uint16, transit int64) {
+	*r = reception{ssrc: ssrc, started: true, base: uint32(seq), max: uint32(seq), received: 1, before: r.lost(), heard: r.heard + int64(r.received),
+		gaps: r.gaps, missing: r.missing, transit: transit, jitter: r.jitter}
 }
 
 func (r *reception) lost() int64 {

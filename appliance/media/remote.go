@@ -9,6 +9,8 @@ import (
 
 // remote is where a side's peer is: what signalling said, and what its packets showed. The arrays have an address for RTP and one for RTCP.
 type remote struct {
+	left   [2]wire.Address // where the peer was learnt before signalling moved it
+	stale  int             // packets that have come from there since
 	signal [2]wire.Address // as signalled, for latching and to notice a change
 	admit  func(netip.AddrPort) bool
 	mux    bool            // RTCP comes to the port of RTP
@@ -25,6 +27,9 @@ func (r *remote) set(addr [2]wire.Address, p *Params) (moved bool) {
 			continue
 		}
 		if addr[i] != r.signal[i] || p.Latch != r.latch {
+			if r.stale = 0; r.source[i].Known() && r.latch != LatchNone {
+				r.left[i] = r.source[i]
+			}
 			r.signal[i], r.source[i] = addr[i], addr[i]
 			if p.Latch != LatchNone {
 				r.source[i] = wire.Address{}
@@ -50,7 +55,20 @@ func (r *remote) sourceOf(which int) int {
 
 // admits reports whether a packet from an address may be looked at. secure: the packet must prove itself by SRTP.
 func (r *remote) admits(from wire.Address, which int, secure bool) bool {
-	return from == r.source[which] && from.Known() || r.gate(which, secure).lets(from) && (r.admit == nil || r.admit(from.Netip()))
+	return from == r.source[which] && from.Known() || r.gate(which, secure).lets(from) && !r.stays(from, which) && (r.admit == nil || r.admit(from.Netip()))
+}
+
+// mostStale is two seconds of voice. A peer that still comes from its old place then has not moved, whatever its description says.
+const mostStale = 100
+
+// stays reports whether a packet comes from the place that the peer has left, as the first ones do: our answer, or the BYE of a replaced leg, is
+// still on its way. The place is not learnt anew, or the voice from the new one would never be heard.
+func (r *remote) stays(from wire.Address, which int) bool {
+	if from != r.left[which] || from == r.signal[which] || r.stale >= mostStale {
+		return false
+	}
+	r.stale++
+	return true
 }
 
 // learn latches the source of an accepted packet. It reports whether that is new.

@@ -213,8 +213,7 @@ func (l *leg) noteReport(p, blocks []byte, now time.Duration) {
 		}
 		r.peerLost, r.peerJitter = int64(int32(b.Uint32(blocks[4:])<<8)>>8), b.Uint32(blocks[12:])
 		if last := b.Uint32(blocks[16:]); last != 0 && last == r.own {
-			held := time.Duration(b.Uint32(blocks[20:])) * time.Second / 65536
-			if trip := now - r.ownAt - held; trip >= 0 {
+			if trip := now - r.ownAt - time.Duration(b.Uint32(blocks[20:]))*time.Second/65536; trip >= 0 {
 				r.roundTrip = trip
 			}
 		}

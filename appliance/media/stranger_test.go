@@ -101,6 +101,41 @@ func testLatching(t *testing.T, r *Relay) {
 		old.send(8)
 		c.b.nothing("old place")
 	})
+	t.Run("signalling moves the peer, whose voice still comes from the old place at first", func(t *testing.T) {
+		for _, suite := range []string{"", srtp.AES80} {
+			c := call(t, r, suite)
+			c.pa.Latch = LatchHost
+			c.set(t)
+			c.talk(t)
+			old := *c.a
+			moved := newPeer(t, at(old.rtp).Addr().String()) // another port of the same host
+			moved.to, moved.in, moved.out, moved.seq, moved.ssrc = c.a.to, c.a.in, c.a.out, c.a.seq+10, c.a.ssrc
+			c.a, c.pa.Remote, c.pa.RemoteRTCP = moved, at(moved.rtp), at(moved.rtcp)
+			c.set(t)
+			old.send(8)
+			c.b.nothing("old place")
+			c.talk(t)
+			if s := c.Stats(A); s.Source != at(moved.rtp) {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+	t.Run("a peer that has not moved, although signalling says so, is heard after a while", func(t *testing.T) {
+		c := call(t, r, "")
+		c.pa.Latch = LatchHost
+		c.set(t)
+		c.talk(t)
+		c.pa.Remote = netip.AddrPortFrom(at(c.a.rtp).Addr(), 9)
+		c.set(t)
+		packets := 0
+		for heard := false; !heard && packets < 20*mostStale; packets++ { // some are lost when the machine is busy
+			c.a.send(8)
+			heard = c.b.read(c.b.rtp, 5*time.Millisecond) != nil
+		}
+		if packets <= mostStale || packets == 20*mostStale {
+			t.Errorf("heard after %d packets", packets)
+		}
+	})
 	t.Run("a source that is not admitted is not learnt, authentic as it may be", func(t *testing.T) {
 		c := call(t, r, srtp.AES80)
 		c.pa.Admit = func(from netip.AddrPort) bool { return from == at(c.a.rtp) || from == at(c.a.rtcp) }
