@@ -103,7 +103,7 @@ func (l *Language) exec(c *call, cfg *config.Config, line string) error {
 		c.Result.LeftOut = true
 		return nil
 	}
-	return l.understand(c, cfg, line)
+	return fromElsewhere(line, l.understand(c, cfg, line))
 }
 
 // understand runs a line outside a left-out block.

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/command"
 	"viaduct/appliance/lang/device"
+	"viaduct/appliance/lang/older"
 )
 
 // otherwise handles a line that no mode understands: it may be a statement of another generation.
@@ -24,6 +26,21 @@ func (l *Language) otherwise(c *call, cfg *config.Config, modes []cli.Layer, lin
 		return nil
 	}
 	return err
+}
+
+// fromElsewhere adds to the error about a line what to type instead, if the line is a command of another device.
+func fromElsewhere(line string, err error) error {
+	var e *cli.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	here := older.Command(line)
+	if here == "" {
+		return err
+	}
+	text, _, _ := strings.Cut(e.Text, ", expected ")
+	text, _, _ = strings.Cut(text, ", did you mean ")
+	return &cli.Error{Col: e.Col, Text: text + ": " + here}
 }
 
 // sayInstead runs the lines that replace one of another generation.

@@ -38,9 +38,9 @@ func Operator() []cli.Line {
 // Admin returns all commands, for administrators after enable.
 func Admin() []cli.Line {
 	return append([]cli.Line{
-		worded(withExample("configure confirm 5", inFile(LeavesAll, command("configure [confirm <minutes:1..1440>]",
+		worded(also(withExample("configure confirm 5", inFile(LeavesAll, command("configure [confirm <minutes:1..1440>]",
 			"Change the configuration; with confirm, everything that changes from then on, by whomever, goes back after so many minutes unless somebody types confirm", configure))),
-			"confirm", "Goes back after so many minutes unless it is confirmed"),
+			"configure terminal"), "confirm", "Goes back after so many minutes unless it is confirmed"),
 		worded(whole(command("confirm [save]", "Let the change stay that goes back otherwise; with save, it is also saved to the startup-config", confirm)), "confirm", "Let a change stay, or take it back", "save", "And save it to the startup-config"),
 		whole(command("no confirm", "Take that change back at once, and all that others have changed meanwhile", noConfirm)),
 		inFile(LeavesAll, command("end", "Leave the configuration", end)),

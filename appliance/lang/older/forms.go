@@ -29,7 +29,7 @@ const ip4 = `(\d+\.\d+\.\d+\.\d+)`
 
 // forms are tried if the table does not understand a line.
 var forms = []form{
-	{prompt: "if-ip", shown: "ipaddress [NAME] ADDRESS MASK", pattern: full(`ipaddress (?:(\S+) )?` + ip4 + ` ` + ip4), lines: func(_ *config.Config, here string, m []string) []string {
+	{prompt: "if-ip", shown: "ipaddress [NAME] ADDRESS MASK", pattern: full(`ip ?address (?:(\S+) )?` + ip4 + ` ` + ip4), lines: func(_ *config.Config, here string, m []string) []string {
 		p, ok := masked4(m[2], m[3])
 		if !ok {
 			return nil

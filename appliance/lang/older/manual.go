@@ -22,6 +22,10 @@ func Manual() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(h.begins, "`, `"), kind)
 	}
+	b.WriteString("\n# Commands of other devices\n\nThese are refused, and the message says what takes their place.\n\n| there | |\n|---|---|\n")
+	for _, c := range Commands() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(c.Begins, "`, `"), strings.ReplaceAll(c.Here, "|", "\\|"))
+	}
 	return b.String()
 }
 
