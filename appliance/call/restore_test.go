@@ -27,18 +27,7 @@ const typicalCall = "testdata/typical-call.json"
 // value is what the benchmarks below go by (-update).
 func TestATypicalCallIsSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		defer w.stop()
-		s, err := readScenario("testdata/scenarios/pair-dies.sip")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, st := range w.begin(s) {
-			if st.words[0] == "licenses" {
-				break // it is established
-			}
-			w.goThrough(st)
-		}
+		w := established(t)
 		time.Sleep(10 * time.Second) // marks of its media
 		calls, marks := w.kept.all(pair.Calls), w.kept.all(pair.Media)
 		if len(calls) != 1 || len(marks) != 1 || len(calls[0].Value) > 4096 || len(marks[0].Value) > 512 {
@@ -57,6 +46,23 @@ func TestATypicalCallIsSmall(t *testing.T) {
 		}
 		t.Logf("a call has %d octets, its marks %d", len(calls[0].Value), len(marks[0].Value))
 	})
+}
+
+// established is a world with one call of a pair, which is established.
+func established(t *testing.T) *world {
+	s, err := readScenario("testdata/scenarios/pair-dies.sip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	t.Cleanup(w.stop)
+	for _, st := range w.begin(s) {
+		if st.words[0] == "licenses" {
+			break
+		}
+		w.goThrough(st)
+	}
+	return w
 }
 
 // typical reads such a call, the n-th of many: with names and ports of its own.
@@ -164,18 +170,7 @@ func TestCallsThatCannotGoOnAreEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				defer w.stop()
-				s, err := readScenario("testdata/scenarios/pair-dies.sip")
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, st := range w.begin(s) {
-					if st.words[0] == "licenses" {
-						break // it is established
-					}
-					w.goThrough(st)
-				}
+				w := established(t)
 				k := w.kept.all(pair.Calls)[0]
 				v, err := callkeep.Unmarshal(k.Value)
 				if err != nil {
@@ -224,7 +219,7 @@ func TestCallsThatCannotGoOnAreEnded(t *testing.T) {
 }
 
 // damaged are calls that lack something, or have something that no release of ours writes: each value of a typical one is damaged in its turn. They
-// are many, and legs take their time to end; so one in ten is taken, in another order each time.
+// are many, and legs take their time to end; so one in ten is taken, the same ones in each run.
 func damaged(t *testing.T) (list []pair.Kept) {
 	text, err := json.Marshal(typical(t, 0))
 	if err != nil {
@@ -265,7 +260,7 @@ func damaged(t *testing.T) (list []pair.Kept) {
 		put(at)
 		switch at := at.(type) {
 		case map[string]any:
-			for _, key := range slices.Sorted(maps.Keys(at)) { // the same ones in each run
+			for _, key := range slices.Sorted(maps.Keys(at)) {
 				walk(at[key], func(v any) { at[key] = v })
 			}
 		case []any:

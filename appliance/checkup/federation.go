@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"viaduct/appliance/config"
 	"viaduct/appliance/names"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/plural"
@@ -285,8 +286,12 @@ func (s *survey) judgeEdge(f finding, e *edge) finding {
 
 // knownRoot is the root of a chain among all that the box has.
 func (s *survey) knownRoot(chain []*x509.Certificate) string {
-	anchors := append(pki.BuiltIn(), pki.Public()...)
-	for _, t := range s.cfg.TLS {
+	return s.rootAmong(chain, append(pki.BuiltIn(), pki.Public()...), s.cfg.TLS...)
+}
+
+// rootAmong is the root of a chain among anchors, and what TLS profiles trust; "": it is none of them.
+func (s *survey) rootAmong(chain, anchors []*x509.Certificate, profiles ...*config.TLSProfile) string {
+	for _, t := range profiles {
 		for _, name := range t.Trusted {
 			list, _ := s.c.o.Box.Certificates(pki.Name(name))
 			anchors = append(anchors, list...)

@@ -128,17 +128,10 @@ func (s *survey) rootOf(p *peer, chain []*x509.Certificate) string {
 	if len(chain) == 0 {
 		return ""
 	}
-	anchors := pki.BuiltIn()
 	if t := p.profile(s.cfg); t != nil {
-		for _, name := range t.Trusted {
-			list, _ := s.c.o.Box.Certificates(pki.Name(name))
-			anchors = append(anchors, list...)
-		}
+		return s.rootAmong(chain, pki.BuiltIn(), t)
 	}
-	if root := pki.RootOf(chain, anchors, time.Now()); root != nil {
-		return pki.Describe(root).Subject
-	}
-	return ""
+	return s.rootAmong(chain, pki.BuiltIn())
 }
 
 func (s *survey) judgeTLS(p *peer, t talk, f finding) finding {

@@ -13,7 +13,7 @@ func Manual() string {
 	var out strings.Builder
 	out.WriteString(`# Alarms
 
-<!-- Generated from appliance/health/table.go: make docs -->
+<!-- Generated from the tables of appliance/health: make docs -->
 
 All alarms of the box. The id is their name in logs and metrics (` + "`viaduct_alarm{id=\"...\"}`" + `). ` + "`show alarms`" + ` lists the present ones.
 

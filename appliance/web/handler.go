@@ -27,10 +27,6 @@ const (
 	maxToken   = 64 // bytes of a token in a form with files
 )
 
-// policy is what a page may load and do: ours only, and nothing inside the page.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; " +
-	"base-uri 'none'; frame-ancestors 'none'"
-
 // routes are all addresses.
 func (s *Server) routes() http.Handler {
 	inside := http.NewServeMux() // with a session
@@ -117,14 +113,7 @@ func until(r *http.Request, x *session) (*http.Request, context.CancelFunc) {
 
 // headers are those of every answer.
 func headers(h http.Header, trusted bool) {
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	h.Set("Cache-Control", "no-store")
+	assets.Guard(h)
 	if trusted { // nobody may insist on a certificate that his browser does not trust
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}

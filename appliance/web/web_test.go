@@ -67,7 +67,9 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 	for _, q := range []*http.Request{r.request("GET", "/login", nil), with(r.request("GET", "/who", nil), cookie), with(r.request("GET", "/nothing", nil), cookie), r.request("PUT", "/x", nil)} {
 		h := r.do(q).Header()
 		for name, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
+			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+				"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store",
 		} {
 			if h.Get(name) != want {
 				t.Errorf("%s: %s: %q", q.URL.Path, name, h.Get(name))

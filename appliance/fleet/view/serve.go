@@ -18,6 +18,7 @@ import (
 	"viaduct/appliance/fleet"
 	"viaduct/appliance/fleet/hub"
 	"viaduct/appliance/places"
+	"viaduct/appliance/web/assets"
 )
 
 // PageOptions say where and how the page is served.
@@ -39,9 +40,6 @@ const (
 	maxHead     = 16 << 10
 	retryAfter  = time.Second
 )
-
-// policy is what a page may load and do: ours only, and nothing inside the page.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Page is the page of a node as a service of it. The error says what in the options is not safe or cannot be read.
 func Page(n *hub.Node, o PageOptions) (hub.Service, error) {
@@ -163,14 +161,7 @@ func (d *door) serveOn(ctx context.Context, socket net.Listener, inside http.Han
 func (d *door) guard(inside http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		h.Set("Cache-Control", "no-store")
+		assets.Guard(h)
 		switch {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")

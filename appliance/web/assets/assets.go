@@ -1,7 +1,8 @@
-// Package assets has the style sheet, the scripts and the icons of the web page.
+// Package assets has the style sheet, the scripts and the icons of the web page, and says what a page may load.
 //
 // It owns these files and the addresses under which browsers keep them: an address has the hash of all files in it, so it is another one when a
-// file changes, and nobody asks again meanwhile. It has no goroutines.
+// file changes, and nobody asks again meanwhile. It owns the headers that every answer to a browser has (Guard), of the box and of a hub. It does not
+// own pages (page, and fleet/view). It has no goroutines.
 package assets
 
 import (
