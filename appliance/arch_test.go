@@ -57,6 +57,7 @@ var floors = map[string]string{
 	"egress":       "config printable",
 	"graph":        "config egress printable status",
 	"issuers":      "chains config health lang/check pki printable status store",
+	"keyring":      "chains config graph internalca lang/check pki status store",
 	"firmware":     "status upload ../image/update",
 	"lang/command": "pcapng cdr capture config cli fleet explain lang/answer lang/check lang/device lang/word pasted pki plural printable status logline usermatch",
 
@@ -149,7 +150,7 @@ var floors = map[string]string{
 	"system": "webserver audit egress health/history config cli route sdp pki plural printable source status release health license timeline whatif explain lang lang/check lang/device " +
 		"names netcfg netcfg/dhcp clock flash store logs diag ../board " +
 		"sipmsg siptransport sipgw sipua sipevent media call graph presence starface " +
-		"acme chains checkup commit internalca issuers " +
+		"acme chains checkup commit internalca issuers keyring " +
 		"records forecast capture voice pcapng bans exporter hep snmp traffic trend watch " +
 		"messages provisioning " +
 		"pair pair/duty pair/files pair/partner pair/role firmware doors drain dryrun expiry startup survival registrar fleet fleet/member fleet/report transfer ",

@@ -2,7 +2,6 @@ package system
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,11 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"viaduct/appliance/chains"
 	"viaduct/appliance/config"
 	"viaduct/appliance/lang/check"
 	"viaduct/appliance/lang/device"
-	"viaduct/appliance/pki"
 	"viaduct/appliance/status"
 	"viaduct/appliance/store"
 )
@@ -136,101 +133,6 @@ func (s *System) EraseFile(name string) error {
 	}
 	s.rewritten(nil)
 	return nil
-}
-
-// ImportCertificate stores a chain and has the gateways use it at once.
-func (s *System) ImportCertificate(name string, pem []byte) (string, error) {
-	if err := s.rootFits(name, pem); err != nil {
-		return "", err
-	}
-	chain, err := s.store.ImportCertificate(name, pem)
-	if err != nil {
-		return "", err
-	}
-	s.republish()
-	return s.doubted(fmt.Sprintf("certificate %s: %s", name, chainLine(chain)), certificateName(name)), nil
-}
-
-// chainLine describes a chain.
-func chainLine(chain []*x509.Certificate) string {
-	text := fmt.Sprintf("%s, valid until %s", pki.Describe(chain[0]).Subject, chain[0].NotAfter.UTC().Format(time.DateOnly))
-	if len(chain) > 1 {
-		text += fmt.Sprintf(", and %d more of its chain", len(chain)-1)
-	}
-	return text
-}
-
-// ImportPrivateKey stores a private key, never in its encrypted form: the box must start without a pass phrase. A key that does
-// not belong to the certificate beside which a profile uses it is refused: TLS would stop at once.
-func (s *System) ImportPrivateKey(name string, pem []byte, passphrase string) (string, error) {
-	if err := s.fits(name, pem, passphrase); err != nil {
-		return "", err
-	}
-	key, err := s.store.ImportPrivateKey(name, pem, passphrase)
-	if err != nil {
-		return "", err
-	}
-	s.republish()
-	text := fmt.Sprintf("private key %s: %s", name, pki.KeyType(key.Public()))
-	return s.doubted(text, keyName(name)), nil
-}
-
-// doubted adds to an answer what speaks against what was imported.
-func (s *System) doubted(text string, what config.PKIName) string {
-	for _, d := range check.Imported(s.Running(), s.store, what, time.Now()) {
-		text += "\n% warning: " + d
-	}
-	return text
-}
-
-// ExportCertificate returns the PEM text that was imported.
-func (s *System) ExportCertificate(name string) ([]byte, error) {
-	return s.store.CertificateText(name)
-}
-
-// DeletePKI removes a certificate or key.
-func (s *System) DeletePKI(kind status.KeyKind, name string) error {
-	defer s.republish()
-	return s.store.RemoveKey(kind, name)
-}
-
-// PKI lists the key store.
-func (s *System) PKI() []status.Key {
-	var list []status.Key
-	for _, k := range s.store.Keys() {
-		item := status.Key{Kind: k.Kind, Name: k.Name}
-		if chain, err := s.store.Certificates(k.Name); k.Kind == status.KeyCertificate && err == nil {
-			item = certificateItem(k.Kind, k.Name, chain[0])
-			item.Chain, item.Links = len(chain), linksOf(chain)
-		}
-		if key, err := s.store.PrivateKey(k.Name); k.Kind == status.KeyPrivate && err == nil {
-			item.KeyType = pki.KeyType(key.Public())
-		}
-		list = append(list, item)
-	}
-	for _, c := range pki.BuiltIn() {
-		list = append(list, certificateItem(status.KeyTrusted, c.Subject.CommonName, c))
-	}
-	return list
-}
-
-func certificateItem(kind status.KeyKind, name string, c *x509.Certificate) status.Key {
-	d := pki.Describe(c)
-	return status.Key{Kind: kind, Name: name, KeyType: d.Key, Subject: d.Subject, Names: d.Names, Issuer: d.Issuer, NotAfter: d.NotAfter, Announced: pki.Announced(c), Chain: 1}
-}
-
-// linksOf describes the certificates of one item, from the first one to its issuers. What is no part of that chain comes last.
-func linksOf(list []*x509.Certificate) (links []status.ChainLink) {
-	chain := pki.Chain(list[0], list[1:])
-	for _, c := range list {
-		if !slices.ContainsFunc(chain, c.Equal) {
-			chain = append(chain, c)
-		}
-	}
-	for _, c := range chain {
-		links = append(links, chains.LinkOf(c))
-	}
-	return links
 }
 
 // republish publishes the same configuration as a new snapshot, because a key or certificate that it names has changed.

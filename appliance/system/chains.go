@@ -10,9 +10,13 @@ import (
 	"viaduct/appliance/chains"
 	"viaduct/appliance/config"
 	"viaduct/appliance/health"
+	"viaduct/appliance/issuers"
+	"viaduct/appliance/keyring"
+	"viaduct/appliance/lang"
 	"viaduct/appliance/pki"
 	"viaduct/appliance/printable"
 	"viaduct/appliance/status"
+	"viaduct/appliance/store"
 )
 
 // hub names a peer in the comparison: two gateways may trust different issuers.
@@ -80,4 +84,33 @@ func (s *System) chainsChanged(list []status.PeerChanges) {
 		changed = append(changed, health.Args{"peer": p.Peer, "what": p.Change, "todo": todo})
 	}
 	s.health.Replace(health.ChainChanged, changed)
+}
+
+// newIssuers makes what knows whom peers may be trusted by.
+func (s *System) newIssuers() *issuers.Book {
+	return issuers.New(issuers.Options{
+		Log: s.log, Store: s.store, Running: s.Running, Mutate: s.Mutate, Language: s.o.Language,
+		Save: func(startup []byte) error { return s.WriteFile(store.StartupFile, startup) },
+	})
+}
+
+// UnknownIssuers lists the issuers of peers' certificates that are not trusted.
+func (s *System) UnknownIssuers() []status.UnknownIssuer { return s.unknown.List() }
+
+// TrustIssuer trusts one of them by its fingerprint.
+func (s *System) TrustIssuer(sum string, by status.Author) (string, error) {
+	return s.unknown.Trust(sum, by)
+}
+
+// UntrustIssuer takes the trust in an imported certificate back.
+func (s *System) UntrustIssuer(sum string, by status.Author) (string, error) {
+	return s.unknown.Untrust(sum, by)
+}
+
+// newKeyring makes what people change certificates and keys with.
+func (s *System) newKeyring() *keyring.Ring {
+	return keyring.New(keyring.Options{
+		Store: s.store, Internal: s.internal, Running: s.Running, Interfaces: s.IPInterfaces, Changed: s.republish,
+		Hostname: func(cfg *config.Config) string { return lang.Hostname(cfg, s.Serial) },
+	})
 }

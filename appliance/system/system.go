@@ -42,6 +42,7 @@ import (
 	"viaduct/appliance/hep"
 	"viaduct/appliance/internalca"
 	"viaduct/appliance/issuers"
+	"viaduct/appliance/keyring"
 	"viaduct/appliance/lang"
 	"viaduct/appliance/license"
 	"viaduct/appliance/logs"
@@ -204,6 +205,7 @@ type updates struct {
 
 // certificates are what the box knows of certificates, its own and those of peers.
 type certificates struct {
+	*keyring.Ring
 	rekeyed  chan struct{} // one token: the key store has changed
 	internal *internalca.Authority
 	unknown  *issuers.Book
@@ -274,6 +276,7 @@ func Open(o Options) (*System, error) {
 	s.internal = internalca.New(internalca.Options{
 		Store: state, Log: o.Log, Health: &s.health, Clock: s.issues, Changes: s.rekeyed, Renewed: s.republish,
 	})
+	s.Ring = s.newKeyring()
 	s.messages = messages.New()
 	s.hep = s.newHEP()
 	s.takers = []func(siptransport.TraceEntry){s.sessions.Trace, s.messages.Trace, s.hep.Trace}
