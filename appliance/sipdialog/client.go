@@ -90,6 +90,9 @@ func (c Client) Do(ctx context.Context, req *sip.Request, to siptransport.Target
 	case a := <-final:
 		return a.res, a.err
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			siptransport.Retire(tx.Flow()) // perhaps it leads nowhere any more
+		}
 		tx.Abort()
 		return nil, ctx.Err()
 	}

@@ -22,9 +22,9 @@ type Flow interface {
 	Local() netip.Addr // of ours, that it begins at
 }
 
-// Retire ends a connection of ours after its transactions. New requests go by another one.
+// Retire ends a connection of ours after its transactions. New requests go by another one. One that is still being opened stays.
 func Retire(f Flow) {
-	if s, ok := f.(*stream); ok && !s.accepted {
+	if s, ok := f.(*stream); ok && !s.accepted && s.connected() {
 		s.retire()
 	}
 }

@@ -69,9 +69,19 @@ func (host) Listen(_ Transport, addr netip.AddrPort) (net.Listener, error) {
 }
 
 func (host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: setDSCP}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: func(network, addr string, c syscall.RawConn) error {
+		_ = c.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedAtMost.Milliseconds()))
+		})
+		return setDSCP(network, addr, c)
+	}}
 	return d.DialContext(ctx, "tcp", to.String())
 }
+
+// unackedAtMost is how long what we have sent on a connection of ours may stay without the kernel's acknowledgement at the other end. A firewall
+// on the way that has restarted drops the packets of connections that it does not know, and the kernel would repeat them for a quarter of an
+// hour. A request without an answer is over by then (64*T1 is 32 s), so the next one finds a new connection.
+const unackedAtMost = 20 * time.Second
 
 // signalling is DSCP CS3 (24) as the TOS octet. PBXs and phones mark SIP so, and networks with priorities for voice know it.
 const signalling = 0x60

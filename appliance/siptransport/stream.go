@@ -158,6 +158,13 @@ func (s *stream) says() bool {
 	return s.state != streamClosed && s.conn != nil && (s.size > 0 || s.accepted && !s.here.IsValid())
 }
 
+// connected reports whether the connection has been opened.
+func (s *stream) connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn != nil
+}
+
 func (s *stream) signal() {
 	select {
 	case s.wake <- struct{}{}:

@@ -232,8 +232,12 @@ func (tx *Client) fail(flow siptransport.Flow, err error) {
 			return
 		}
 	}
-	if !tx.answered && !tx.flow.Reliable() {
+	switch {
+	case tx.answered:
+	case !tx.flow.Reliable():
 		tx.table.gate.Failed(tx.flow.Remote())
+	case err == ErrTimeout:
+		siptransport.Retire(tx.flow) // perhaps it leads nowhere any more
 	}
 	tx.end()
 	tx.result(nil, err)
