@@ -40,6 +40,7 @@ type member struct {
 	synced  bool // as a standby, since Follow
 	log     []string
 	slow    time.Duration // that TakeOver takes
+	stuck   time.Duration // that the next advert takes
 	refuses error         // of HandOver
 	waits   bool          // HandOver does, until it may not any more
 	adverts int
@@ -84,7 +85,10 @@ func (r *fakeRouter) Run(ctx context.Context) { <-ctx.Done() }
 func (r *fakeRouter) Advertise(priority uint8) error {
 	r.m.mu.Lock()
 	r.m.adverts++
+	stuck := r.m.stuck
+	r.m.stuck = 0
 	r.m.mu.Unlock()
+	time.Sleep(stuck)
 	o := r.m.other()
 	if o == nil {
 		return nil

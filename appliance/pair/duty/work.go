@@ -53,11 +53,11 @@ func (w *work) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	open, shutDown := context.WithCancel(context.Background())
 	w.stop, w.shutDown = stop, shutDown
-	w.d.link.Follow()
-	if w.e.Role() == pair.Active {
+	if w.e.Role() == pair.Active { // it goes on with the table that it has
 		w.extend(time.Now())
 		w.give(order{do: takeOver, why: "it had the addresses before it was one of a pair"})
 	} else {
+		w.d.link.Follow()
 		w.d.o.Term.End()
 		w.give(order{do: drop}) // addresses may be here from before
 	}
@@ -293,6 +293,12 @@ func (w *work) changed(c election.Change) {
 		w.gone = false
 		w.became(pair.Standby, c, false)
 		w.give(order{do: release})
+	case election.Pausing:
+		w.d.o.Term.End()
+		w.became(pair.Standby, c, false)
+		w.refuse(errors.New(c.Why))
+		w.give(order{do: callOff})
+		w.give(order{do: release})
 	case election.Joining, election.Defeated:
 		switch {
 		case acted:
@@ -303,6 +309,8 @@ func (w *work) changed(c election.Change) {
 			if c.To == election.Defeated {
 				w.clerk.split(c.Why)
 			}
+		case c.From == election.Pausing:
+			w.give(order{do: drop, why: c.Why})
 		case c.From == election.Yielding:
 			w.give(order{do: drop, why: c.Why})
 			w.granted()

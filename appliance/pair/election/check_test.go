@@ -37,6 +37,7 @@ type moment struct {
 	carrier [2][2]bool // of box, at network
 	talk    bool       // each hears the other on some path
 	witness bool       // there is one that both reach, at a network where both have a carrier, and that knows the pair's address
+	load    bool       // a box hangs again and again
 	noise   bool       // nearly everything is lost somewhere
 	deceit  bool       // somebody speaks in the name of a box whose true word is not heard
 }
@@ -93,7 +94,7 @@ func (c *checker) sees(now time.Duration, m moment) {
 	}
 	two := shared && (m.acts[0] || m.holds[0]) && (m.acts[1] || m.holds[1])
 	for i, by := range []bool{m.talk, m.witness} {
-		if !two || !by || now < c.forbear {
+		if !two || !by || m.load || now < c.forbear {
 			c.both[i] = now
 		} else if now-c.both[i] > 2*time.Second {
 			c.breaks(twoActive, "%+v", m)

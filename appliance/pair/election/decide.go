@@ -27,10 +27,7 @@ func lasts(since *time.Time, now time.Time, so bool, long time.Duration) bool {
 func (e *Election) Step(now time.Time) []Change {
 	e.changes = nil
 	if late := now.Sub(e.said); late > e.patience() {
-		e.listens, e.said = now, now
-		if e.Role() == pair.Active || e.state == Yielding {
-			e.become(now, Joining, fmt.Sprintf("it stood still for %v, and the other box may have taken over", late.Round(10*time.Millisecond)))
-		}
+		e.stoodStill(now, late)
 	}
 	switch {
 	case e.leads(now):
@@ -65,14 +62,44 @@ func (e *Election) watch(now time.Time) {
 	}
 }
 
+// stoodStill has the box listen anew. One that was active acts no more, but keeps its calls: a box that is slow beside nobody would lose them for nothing.
+// Only when the other one has had the time to take over, to send for the calls and to fall silent again are they given up: two streams under one key are
+// worse.
+func (e *Election) stoodStill(now time.Time, late time.Duration) {
+	pause := late - e.o.Interval
+	there := e.fast && e.said.Sub(e.Silence()) < goneTime
+	e.listens.since, e.listens.waits, e.lead, e.said = now, e.listens.waits.Add(pause), e.lead.Add(pause), now
+	if e.Role() != pair.Active && e.state != Yielding {
+		return
+	}
+	why := fmt.Sprintf("it stood still for %v, and the other box may have taken over", late.Round(10*time.Millisecond))
+	if there && late > e.resuming() {
+		e.become(now, Joining, why)
+	} else {
+		e.become(now, Pausing, why)
+	}
+}
+
+// resuming is how long a box may have stood still beside one that could take over, and go on with its calls if it has not.
+func (e *Election) resuming() time.Duration { return e.joining() * 2 / 3 }
+
+// attentive reports whether the box has listened for long enough to know who is active. One that is so slow that it never does without a break has when it
+// has heard nothing many times.
+func (e *Election) attentive(now time.Time) bool {
+	return now.Sub(e.listens.since) >= e.down() || e.listens.turns >= manyTurns
+}
+
 // Said says that the box tells the other one how it is, as it does in each interval. Its term counts from here, not from later decisions: so it is over before
 // the other one, which counts from what it heard, takes over.
-func (e *Election) Said(now time.Time) { e.said, e.term = now, e.Term(now) }
+func (e *Election) Said(now time.Time) {
+	e.said, e.term = now, e.Term(now)
+	e.listens.turns++
+}
 
 // patience is how late that may be. A box whose other one cannot have taken over need not give its calls up because it was slow.
 func (e *Election) patience() time.Duration {
 	if e.Role() == pair.Active && !e.fast {
-		return max(e.term, e.joining()*2/3)
+		return max(e.term, e.resuming())
 	}
 	return e.term
 }
@@ -93,6 +120,8 @@ func (e *Election) decide(now time.Time) {
 		}
 	case Yielding:
 		e.yield(now)
+	case Pausing:
+		e.pause(now)
 	case Defeated:
 		if now.Sub(e.since) >= e.joining() {
 			e.become(now, Joining, "it gave up: "+e.why)
@@ -104,7 +133,7 @@ func (e *Election) decide(now time.Time) {
 const HandedOver = "the other box handed over"
 
 func (e *Election) join(now time.Time) {
-	if now.Sub(e.listens) < e.down() {
+	if !e.attentive(now) {
 		return // what is heard now may be of the time before
 	}
 	if e.leads(now) {
@@ -120,7 +149,7 @@ func (e *Election) join(now time.Time) {
 	if e.o.Box == 2 {
 		wait += e.down() // of two that start together and cannot talk, one is first
 	}
-	quiet := e.listens
+	quiet := e.listens.waits
 	if e.lead.After(quiet) {
 		quiet = e.lead
 	}
@@ -137,7 +166,7 @@ func (e *Election) join(now time.Time) {
 }
 
 func (e *Election) standBy(now time.Time) {
-	if now.Sub(e.listens) < e.down() {
+	if !e.attentive(now) {
 		return
 	}
 	switch {
@@ -290,5 +319,17 @@ func (e *Election) yield(now time.Time) {
 		e.become(now, Active, "the other box was lost before it took over")
 	case waited >= max(yieldTime, 5*e.o.Interval):
 		e.become(now, Active, "the other box did not take over in time")
+	}
+}
+
+// pause goes on as before when nobody has taken over.
+func (e *Election) pause(now time.Time) {
+	switch {
+	case e.leads(now):
+		e.become(now, Joining, "the other box took over while it stood still")
+	case !e.attentive(now):
+	case e.speaks(now) && e.other.word.Eligible && now.Sub(e.since) < max(yieldTime, 5*e.o.Interval): // it is about to
+	default:
+		e.become(now, Active, "it stood still, and the other box has not taken over")
 	}
 }

@@ -72,7 +72,7 @@ type Election struct {
 	since   time.Time     // in this state
 	said    time.Time     // when it told the other one how it is,
 	term    time.Duration // and how long it may act from then
-	listens time.Time     // since when the box has listened without a break
+	listens ear           // how long the box has listened
 	lead    time.Time     // when another one was last known to be active
 	reign   Reign
 	self    Self
@@ -112,12 +112,19 @@ type contest struct {
 	again bool      // it was, and it is not any more: the network is to be told whose the addresses are
 }
 
+// ear is how long the box has listened.
+type ear struct {
+	since time.Time // without a break
+	waits time.Time // with breaks, which do not count: it joins
+	turns int       // so often it has said how it is since it heard anything
+}
+
 // handed is the outcome of a hand-over.
 type handed struct{ err error }
 
 // New begins an election: the box listens.
 func New(o Options, now time.Time) *Election {
-	e := &Election{o: o, term: 3 * o.Interval, since: now, said: now, listens: now, reign: o.Reign, why: "it has just started"}
+	e := &Election{o: o, term: 3 * o.Interval, since: now, said: now, listens: ear{since: now, waits: now}, reign: o.Reign, why: "it has just started"}
 	e.self.Priority = Well
 	if o.Active {
 		e.state, e.alone, e.why = Active, true, "it had the addresses before it was one of a pair"
@@ -150,6 +157,8 @@ const (
 	kernelTime  = 1500 * time.Millisecond // that the kernel of a box that has failed may have the addresses
 	loneTime    = 10 * time.Second        // that such a box waits for words before VRRP decides
 	yieldTime   = time.Second             // that the other box has to take over
+	goneTime    = 5 * time.Second         // of silence after which the other box is taken for dead
+	manyTurns   = 20                      // in which a box hears nothing, however slow it is
 	maxInterval = time.Second             // of another router's adverts that is believed
 )
 
@@ -187,6 +196,7 @@ func (e *Election) Advert(now time.Time, n int, priority uint8, interval time.Du
 	if n < 0 || n >= len(e.ports) {
 		return
 	}
+	e.listens.turns = 0
 	p := &e.ports[n]
 	p.heard, p.priority, p.interval = now, priority, min(max(interval, e.o.Interval), maxInterval)
 }
@@ -196,7 +206,7 @@ func (e *Election) Word(now time.Time, w pair.Word) {
 	if w.Asks && !e.other.word.Asks && e.state == Active {
 		e.asked = "a switch was asked for at the other box"
 	}
-	e.other.word, e.other.at = w, now
+	e.other.word, e.other.at, e.listens.turns = w, now, 0
 	switch {
 	case w.Reign <= e.reign.Number:
 	case e.Role() == pair.Active && w.Role != pair.Active:

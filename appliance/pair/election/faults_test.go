@@ -57,6 +57,7 @@ func (w *world) fault() {
 		}},
 		{"boxes that hung", 8, func() { x.stopProcess(); mend(long, x.goOn) }},
 		{"boxes that were slow", 8, func() { x.stopProcess(); mend(w.span(20*time.Millisecond, 500*time.Millisecond), x.goOn) }},
+		{"boxes under load", 4, func() { x.load = w.now + long; x.struggle(x.load, x.life) }},
 		{"forgeries", 5, func() {
 			n, priority := w.IntN(2), []uint8{0, 1, 100, 254}[w.IntN(4)]
 			w.nets[n].forged[b] = forgery{true, priority}
@@ -84,6 +85,23 @@ func (w *world) fault() {
 			return
 		}
 	}
+}
+
+// struggle has a box hang again and again.
+func (x *box) struggle(until time.Duration, life int) {
+	w := x.w
+	if w.now >= until || x.life != life {
+		w.check.happens(w.now)
+		return
+	}
+	x.stopProcess()
+	w.after(w.span(50*time.Millisecond, 800*time.Millisecond), func() {
+		if x.life == life {
+			x.goOn()
+			w.check.happens(w.now)
+		}
+		w.after(w.span(20*time.Millisecond, 300*time.Millisecond), func() { x.struggle(until, life) })
+	})
 }
 
 // forge sends VRRP in the name of a box to the other one.

@@ -250,11 +250,11 @@ func (e *Election) elsewhere(now time.Time) string {
 
 // heard reports whether the other box was ever heard while this one has listened.
 func (e *Election) heard() bool {
-	if e.other.at.After(e.listens) {
+	if e.other.at.After(e.listens.since) {
 		return true
 	}
 	for i := range e.ports {
-		if e.ports[i].heard.After(e.listens) {
+		if e.ports[i].heard.After(e.listens.since) {
 			return true
 		}
 	}

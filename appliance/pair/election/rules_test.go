@@ -327,6 +327,65 @@ func TestASilentNetwork(t *testing.T) {
 	}
 }
 
+// A box that stood still gives up its calls only when another one has them. One beside which nobody is goes on with them, how slow it ever was, and one
+// whose standby died some time ago too.
+func TestABoxThatStoodStill(t *testing.T) {
+	const pauses = "pausing: it stood still for %v, and the other box may have taken over"
+	still := func(l *lonely, d time.Duration) { l.now = l.now.Add(d - interval) }
+	eligible := wordOf(2, nil)
+	taken := wordOf(2, func(w *pair.Word) { w.Role, w.Reign, w.Reigned = pair.Active, 9, true })
+	goesOn := "active: it stood still, and the other box has not taken over"
+	for _, c := range []struct {
+		name          string
+		before, after pair.Word // of the other box
+		silent, still time.Duration
+		steps         []string
+	}{
+		{"nobody was ever there", pair.Word{}, pair.Word{}, 0, 10 * time.Second, []string{fmt.Sprintf(pauses, "10s"), goesOn}},
+		{"nobody was ever there, and it was short", pair.Word{}, pair.Word{}, 0, time.Second, nil},
+		{"the other one could not take over", wordOf(2, func(w *pair.Word) { w.Eligible = false }), pair.Word{}, 0, 3 * time.Second, []string{fmt.Sprintf(pauses, "3s"), goesOn}},
+		{"the standby died long ago", eligible, pair.Word{}, 10 * time.Second, 10 * time.Second, []string{fmt.Sprintf(pauses, "10s"), goesOn}},
+		{"the standby died with it", eligible, pair.Word{}, 0, time.Second, []string{fmt.Sprintf(pauses, "1s"), goesOn}},
+		{"the standby died, but may have had the calls before", eligible, pair.Word{}, 0, 4 * time.Second,
+			[]string{"joining: it stood still for 4s, and the other box may have taken over", "active: no other box is active"}},
+		{"the standby lives, and does nothing", eligible, eligible, 0, time.Second, []string{fmt.Sprintf(pauses, "1s"), goesOn}},
+		{"the standby has taken over", eligible, taken, 0, time.Second, []string{fmt.Sprintf(pauses, "1s"), "joining: the other box took over while it stood still"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := active(t, 1, nil)
+			l.word = c.before
+			is(t, l.runs(time.Second))
+			l.word = pair.Word{}
+			is(t, l.runs(c.silent))
+			still(l, c.still)
+			l.word = c.after
+			is(t, l.runs(5*time.Second), c.steps...)
+		})
+	}
+}
+
+// A box that is slow all the time becomes active all the same when nobody is there, and does not when somebody is.
+func TestABoxThatIsAlwaysSlow(t *testing.T) {
+	for _, c := range []struct {
+		pause, each, within time.Duration // so long in each, and that it takes
+	}{{350 * time.Millisecond, time.Second, 7 * time.Second}, {350 * time.Millisecond, 350 * time.Millisecond, 15 * time.Second}, {2 * time.Second, 2 * time.Second, 2 * time.Minute}} {
+		for _, other := range []pair.Word{{}, wordOf(2, func(w *pair.Word) { w.Role, w.Reign, w.Reigned = pair.Active, 1, true })} {
+			l := newLonely(1, nil)
+			l.word = other
+			var steps []string
+			for end := l.now.Add(c.within); l.now.Before(end) && len(steps) == 0; {
+				steps = l.runs(max(interval, c.each-c.pause))
+				l.now = l.now.Add(c.pause - interval)
+			}
+			if other.Box == 0 {
+				is(t, steps, reigns)
+			} else {
+				is(t, steps)
+			}
+		}
+	}
+}
+
 // The table of states is that of docs/architecture.md.
 func TestTheTableOfStates(t *testing.T) {
 	var b strings.Builder

@@ -34,7 +34,8 @@ func (x *box) start() {
 	}
 	x.e = New(o, x.w.time())
 	if x.w.flaw == "a box does not listen first" {
-		x.e.listens = x.w.time().Add(-time.Minute)
+		long := x.w.time().Add(-time.Minute)
+		x.e.listens = ear{since: long, waits: long}
 	}
 	life := x.life
 	x.w.after(x.w.span(0, interval), func() { x.tick(life) })
@@ -44,8 +45,8 @@ func (x *box) start() {
 func (x *box) kill() { x.runs, x.hangs = false, false }
 
 func (x *box) stopProcess() {
-	if x.runs {
-		x.hangs = true
+	if x.runs && !x.hangs {
+		x.hangs, x.hung = true, x.w.now
 	}
 }
 
@@ -177,11 +178,11 @@ func (x *box) bend(self *Self) {
 		}
 	case "a standby waits long":
 		if e.state == Standby {
-			e.listens = now
+			e.listens = ear{since: now}
 		}
 	case "the defeated wait for ever":
 		if e.state == Defeated || e.state == Joining {
-			e.since, e.listens = now, now
+			e.since, e.listens = now, ear{since: now, waits: now}
 		}
 	case "an active box is never better":
 		e.urges = urges{}
@@ -255,6 +256,9 @@ func (x *box) changed(c Change) {
 				}
 			})
 		})
+	case Pausing:
+		x.term, x.held = 0, 0
+		x.order++
 	case Joining, Defeated:
 		if c.To == Defeated {
 			w.check.falls(w.now, x.n, w.boxes[1-x.n].acts())
@@ -262,7 +266,10 @@ func (x *box) changed(c Change) {
 		if acted {
 			x.term, x.held = 0, 0
 		}
-		if acted || c.From == Yielding {
+		if c.From == Pausing && w.check.acted[1-x.n] < x.hung {
+			w.check.falls(w.now, x.n, w.boxes[1-x.n].acts())
+		}
+		if acted || c.From == Yielding || c.From == Pausing {
 			x.synced, x.from = false, -1
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	Active
 	Switching
 	Yielding
+	Pausing
 	Defeated
 )
 
@@ -34,14 +35,17 @@ var states = [...]struct {
 		name: "standby", meaning: "it takes over when the other box is silent or yields", next: []State{Active, Joining}, shown: status.PairStandby,
 	},
 	Active: {
-		name: "active", meaning: "it has the addresses and the calls", next: []State{Switching, Defeated, Joining}, role: pair.Active, shown: status.PairActive,
+		name: "active", meaning: "it has the addresses and the calls", next: []State{Switching, Pausing, Defeated, Joining}, role: pair.Active, shown: status.PairActive,
 	},
 	Switching: {
-		name: "switching", meaning: "it is active, and gets its calls ready for the other box", next: []State{Yielding, Active, Defeated, Joining},
+		name: "switching", meaning: "it is active, and gets its calls ready for the other box", next: []State{Yielding, Active, Pausing, Defeated, Joining},
 		role: pair.Active, shown: status.PairSwitching,
 	},
 	Yielding: {
-		name: "yielding", meaning: "it has given up, and waits for the other box to take over", next: []State{Joining, Active}, shown: status.PairSwitching,
+		name: "yielding", meaning: "it has given up, and waits for the other box to take over", next: []State{Joining, Active, Pausing}, shown: status.PairSwitching,
+	},
+	Pausing: {
+		name: "pausing", meaning: "it stood still, keeps its calls, and listens whether the other box has taken over", next: []State{Joining, Active}, shown: status.PairSwitching,
 	},
 	Defeated: {
 		name: "defeated", meaning: "the other box was active too, and goes on", next: []State{Joining}, shown: status.PairDefeated,
@@ -83,7 +87,10 @@ func (e *Election) become(now time.Time, to State, why string) {
 	if states[to].role != pair.Active {
 		e.alone = false
 	}
+	if to == Joining && from != Defeated {
+		e.listens.waits = now
+	}
 	if to == Defeated {
-		e.listens = now
+		e.listens = ear{since: now, waits: now}
 	}
 }

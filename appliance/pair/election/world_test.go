@@ -52,7 +52,9 @@ type box struct {
 	power    bool
 	runs     bool
 	hangs    bool
-	life     int // counts starts
+	hung     time.Duration // since when
+	load     time.Duration // until then it hangs again and again
+	life     int           // counts starts
 	e        *Election
 	began    time.Duration
 	cable    [3]bool
@@ -178,6 +180,7 @@ func (w *world) look() {
 	var m moment
 	speaks := w.speaks()
 	for b, x := range w.boxes {
+		m.load = m.load || w.now < x.load+time.Second
 		m.runs[b] = x.runs && !x.hangs
 		m.acts[b] = x.acts()
 		if !m.acts[b] {
