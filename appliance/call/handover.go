@@ -219,7 +219,7 @@ func (c *call) stand(still *standstill, told func()) {
 	}
 }
 
-// Resume goes on with all calls, and begins those that waited: the switch was called off. Without a switch it does nothing.
+// Resume goes on with all calls, and begins those that waited: the switch was called off. The standby is told of all calls: it may be a new one.
 func (m *Manager) Resume() {
 	for c, w := range m.endSwitch(false) {
 		m.Pair.Drop(pair.Held, c.id)
@@ -232,6 +232,9 @@ func (m *Manager) Resume() {
 				c.begin(w.with)
 			}
 		})
+	}
+	for _, c := range m.list("") {
+		c.do(c.changed)
 	}
 }
 

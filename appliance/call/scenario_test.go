@@ -367,7 +367,8 @@ func (w *world) step(s step) {
 		m := w.calls
 		w.gathered = make(chan error, 1)
 		go func() { w.gathered <- m.Gather(w.t.Context()) }()
-	case "resumes": // it was called off
+	case "resumes": // it was called off, and the standby may be a new one
+		w.kept.clear()
 		w.calls.Resume()
 	case "hands": // hands over: the box stands still, and the other one goes on
 		w.handOver(s)

@@ -21,6 +21,15 @@ func (r *Registrar) tell(b *binding) {
 	}
 }
 
+// Tell has the standby keep all phones: it may be a new one.
+func (r *Registrar) Tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.phones.all() {
+		r.tell(b)
+	}
+}
+
 // id is the name of the entry of a phone.
 func (b *binding) id() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{b.location, b.identity, b.instance, b.reg, b.uri}, "\x00")))

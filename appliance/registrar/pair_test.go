@@ -52,6 +52,10 @@ func TestPhonesGoOnAtTheOtherBoxOfAPair(t *testing.T) {
 		if len(b.told) != 2 {
 			t.Fatalf("the standby keeps %v", b.told)
 		}
+		clear(b.told)
+		if b.reg.Tell(); len(b.told) != 2 {
+			t.Fatalf("a new standby keeps %v", b.told)
+		}
 		kept := append(b.told.kept(), pair.Kept{ID: "x", Value: []byte("{")}, pair.Kept{ID: "y", Value: []byte(`{"location":"LS"}`)})
 		b.reg.Drop()
 		b.wants("21", "")

@@ -224,15 +224,15 @@ func (s inPair) TakeOver(ctx context.Context, why string) error {
 	began := time.Now()
 	s.roles.Lock()
 	defer s.roles.Unlock()
-	if s.acts.Load() {
-		s.sip.Reconnect()
-		s.calls.Resume()
-		return nil
-	}
-	s.acts.Store(true)
-	cfg := s.Running()
+	acted, cfg := s.acts.Swap(true), s.Running()
 	effective := s.acting(s.net.Effective(cfg))
 	s.effective.Store(effective)
+	if acted {
+		s.sip.Reconnect()
+		s.calls.Resume()
+		s.registrar.Tell()
+		return nil
+	}
 	s.registrar.Restore(effective, s.duty.Kept(pair.Phones))
 	kept := s.duty.Kept(pair.Records)
 	s.noteRecorded(kept)

@@ -145,11 +145,14 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Lead has the other box keep what Sender is told from now on: this box is active. What it has kept itself stays until Follow.
+// Lead has the other box keep what Sender is told from now on: this box is active. What it has kept itself stays until Follow. A box that leads already
+// goes on with its table.
 func (l *Link) Lead() {
 	l.mu.Lock()
 	l.in.stay()
-	l.out.lead()
+	if !l.out.leads {
+		l.out.lead()
+	}
 	l.say.beaten = time.Time{}
 	l.mu.Unlock()
 	signal(l.wake)

@@ -122,6 +122,7 @@ func TestTheStandbyKeepsWhatTheActiveBoxTells(t *testing.T) {
 	two.has(pair.Calls, "a=1", "b=1")
 	two.has(pair.Files, "a=file")
 
+	one.Lead() // a switch was called off: it goes on
 	one.Sender().Put(pair.Calls, "a", []byte("2"))
 	one.Sender().Drop(pair.Calls, "b")
 	one.Sender().Drop(pair.Calls, "never was")
