@@ -191,3 +191,44 @@ func TestADamagedPairIsPutAside(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The standby of a pair gets a certificate and its key. A power cut leaves the old two or the new two.
+func TestWhatTheOtherBoxHasIsTakenWhole(t *testing.T) {
+	oldCert, oldKey := pkitest.SelfSigned(t, "old")
+	newCert, newKey := pkitest.SelfSigned(t, "new")
+	parts := map[string][]byte{"certificate/own": newCert, "private-key/own.key": newKey, "calendar": []byte("new"), "template/gone": nil, "what/else": {}}
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	if err := s.InstallPair("own", "own.key", oldCert, oldKey); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.note(parts); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.TakeShared("certificate/own", newCert); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir) // the power was cut
+	if got := holds(t, s); got != "new" || len(s.Problems()) != 1 {
+		t.Errorf("%s, %v", got, s.Problems())
+	}
+	if text, err := s.Calendar(); string(text) != "new" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if s = openStore(t, dir); len(s.Problems()) > 0 {
+		t.Error(s.Problems())
+	}
+	if failed := s.TakeAll(map[string][]byte{"certificate/own": oldCert, "private-key/own.key": oldKey, "what/else": {}}); len(failed) != 1 || failed["what/else"] == nil || holds(t, s) != "old" {
+		t.Error(failed, holds(t, s))
+	}
+	if s = openStore(t, dir); holds(t, s) != "old" || len(s.Problems()) > 0 {
+		t.Error(holds(t, s), s.Problems())
+	}
+	// Without room nothing is taken.
+	if err := os.MkdirAll(filepath.Join(dir, takingFile, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if failed := s.TakeAll(map[string][]byte{"certificate/own": newCert, "private-key/own.key": newKey}); len(failed) != 2 || holds(t, s) != "old" {
+		t.Error(failed, holds(t, s))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"viaduct/appliance/flash"
@@ -30,6 +31,8 @@ const (
 // sharedFleet is by what the hub of a fleet knows the pair.
 const sharedFleet = fleetDir + "/key"
 
+var sharedFiles = []string{calendarFile, presenceFile, starfaceFile, sharedFleet}
+
 // Shared reads what both boxes of a pair have, each part under a name of its own.
 func (s *Store) Shared() (map[string][]byte, error) {
 	b, err := s.Backup()
@@ -42,7 +45,7 @@ func (s *Store) Shared() (map[string][]byte, error) {
 			parts[prefix+name] = text
 		}
 	}
-	for _, name := range []string{calendarFile, presenceFile, starfaceFile, sharedFleet} {
+	for _, name := range sharedFiles {
 		text, err := s.optional(name, name)
 		if err != nil {
 			return nil, err
@@ -132,4 +135,10 @@ func (s *Store) eraseACMEFile(name string) error {
 	defer s.writing.Unlock()
 	file := s.acmeFile(name)
 	return errors.Join(flash.Remove(file.Path), flash.Remove(file.Copy))
+}
+
+// IsShared reports whether a part of the other box is one that this release knows.
+func IsShared(name string) bool {
+	prefix, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{sharedCertificate, sharedKey, sharedAccount, sharedTemplate}, prefix+"/") || slices.Contains(sharedFiles, name)
 }

@@ -103,6 +103,7 @@ func Open(dir string) (*Store, error) {
 	}
 	s.loadKeys()
 	s.finishPair()
+	s.finishTaking()
 	return s, nil
 }
 

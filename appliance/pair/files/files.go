@@ -240,18 +240,27 @@ func (f *Files) take(own map[string][]byte) error {
 	if key := theirs[secretKey]; key != nil && f.o.Secrets != nil && !bytes.Equal(key, own[secretKey]) {
 		note("the key of passwords", f.o.Secrets.Adopt(key))
 	}
-	keys := false
+	parts := map[string][]byte{}
 	for _, name := range slices.Sorted(maps.Keys(merged(own, theirs))) {
 		switch name {
 		case secretKey, startup, running, licenses:
+			continue
+		}
+		if !store.IsShared(name) { // a box of a later release may tell of others
 			continue
 		}
 		if value, has := theirs[name]; !bytes.Equal(value, own[name]) || has != (own[name] != nil) {
 			if !has {
 				value = nil
 			}
-			note(name, f.o.Store.TakeShared(name, value))
-			keys = true
+			parts[name] = value
+		}
+	}
+	keys := len(parts) > 0
+	if keys {
+		untaken := f.o.Store.TakeAll(parts)
+		for _, name := range slices.Sorted(maps.Keys(untaken)) {
+			note(name, untaken[name])
 		}
 	}
 	changed, err := f.takeLicenses(lines(theirs[licenses]))
