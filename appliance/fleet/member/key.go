@@ -20,21 +20,17 @@ func keyFile(dir string) string { return filepath.Join(dir, "key") }
 // nextKey ends the name of the file with a key that comes in the place of the present one. Nobody reads it under this name.
 const nextKey = ".next"
 
-// keys is the box's key. Its private half leaves neither the box nor its file.
+// keys is the box's key. Its private half leaves neither the box nor its file, save for the other box of a pair. It is read each time: the standby gets
+// that of the active box at any time.
 type keys struct {
 	file string
-
-	mu  sync.Mutex
-	key *bus.Key // nil: not read yet
+	mu   sync.Mutex
 }
 
 // ensure returns the key, and makes one when there is none.
 func (k *keys) ensure() (*bus.Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.key != nil {
-		return k.key, nil
-	}
 	if err := flash.MakeDir(filepath.Dir(k.file), 0o700); err != nil {
 		return nil, fmt.Errorf("the key of the box is not kept: %w", err)
 	}
@@ -42,7 +38,6 @@ func (k *keys) ensure() (*bus.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key of the box: %w", err)
 	}
-	k.key = key
 	return key, nil
 }
 
@@ -56,14 +51,10 @@ func (k *keys) prepare(next *bus.Key) error {
 }
 
 // replace puts the key that was prepared in the place of the present one.
-func (k *keys) replace(next *bus.Key) error {
+func (k *keys) replace() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := flash.Rename(k.file+nextKey, k.file); err != nil {
-		return err
-	}
-	k.key = next
-	return nil
+	return flash.Rename(k.file+nextKey, k.file)
 }
 
 // KeyFile is what a hub takes the box by, under a name.
@@ -106,7 +97,7 @@ func (m *Member) GenerateKey(ctx context.Context) (ended bool, err error) {
 			m.o.Log.Warn("the hub has not ended the key of the box", "err", err)
 		}
 	}
-	if err := m.keys.replace(next); err != nil {
+	if err := m.keys.replace(); err != nil {
 		if ended {
 			return ended, fmt.Errorf("the hub has ended the present key, and no other can be kept: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet/bus"
 	"viaduct/appliance/health"
 	"viaduct/appliance/license"
 	"viaduct/appliance/records"
@@ -56,5 +57,24 @@ func TestAStartWithoutAFleetForgetsTheHub(t *testing.T) {
 	}
 	if _, err := os.Stat(key); err != nil {
 		t.Errorf("the key: %v", err)
+	}
+}
+
+// The standby of a pair has asked for its key before it got that of the active box. As the active one it goes by the latter.
+func TestTheKeyOfTheOtherBoxOfAPair(t *testing.T) {
+	k := keys{file: keyFile(t.TempDir())}
+	own, err := k.ensure()
+	if err != nil || own.Public() != k.public() {
+		t.Fatal(err)
+	}
+	other, err := bus.Generate()
+	if err == nil {
+		err = other.Write(k.file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := k.ensure(); err != nil || now.Public() != other.Public() || k.public() != other.Public() {
+		t.Errorf("it goes by %v, %v", now, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"viaduct/appliance/config"
+	"viaduct/appliance/fleet/bus"
 	"viaduct/appliance/health"
 	"viaduct/appliance/plural"
 	"viaduct/appliance/status"
@@ -33,10 +34,11 @@ func (m *Member) Status(cfg *config.Fleet) status.Fleet {
 func (k *keys) public() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.key == nil {
+	key, err := bus.ReadKey(k.file)
+	if err != nil {
 		return ""
 	}
-	return k.key.Public()
+	return key.Public()
 }
 
 // services are those that operators may connect to.
