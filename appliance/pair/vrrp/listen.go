@@ -53,9 +53,21 @@ func (k packet) parse() (Advert, error) {
 	return Parse(k.body, k.source)
 }
 
+// A box says what it is once in an interval, and once more when that changes. Who sends in its name can send as fast as the wire allows: hear looks at so
+// many packets in an interval, and the kernel drops what its small buffer does not hold. What is behind in it is soon too old to be believed.
+const (
+	looks      = 8       // in an interval
+	mostOfBox  = 4       // in an interval: more is a flood
+	boxBuffer  = 4 << 10 // octets, about ten packets as the kernel counts them
+	floodLasts = 10 * time.Minute
+)
+
 // hear takes what the other box says.
 func (p *port) hear(s *station) {
+	var begun time.Time
+	n := 0
 	s.read(s.box, func(k packet) {
+		defer s.rest(p.o.Interval / looks)
 		a, err := k.parse()
 		now := time.Now()
 		p.update(func(st *State) {
@@ -63,6 +75,12 @@ func (p *port) hear(s *station) {
 				st.Invalid++
 				st.Fault = fmt.Sprint(err) // of forms and numbers alone
 				return
+			}
+			if n++; now.Sub(begun) > 10*p.o.Interval {
+				begun, n = now, 0
+			}
+			if n > 10*mostOfBox {
+				st.Flooded = now
 			}
 			st.Heard = now
 			st.Received++
@@ -77,11 +95,21 @@ func (p *port) hear(s *station) {
 func (p *port) hearStrangers(s *station) {
 	s.read(s.strangers, func(k packet) {
 		p.update(func(st *State) { st.Foreign, st.Foreigner = st.Foreign+1, k.source })
-		select {
-		case <-s.ending:
-		case <-time.After(100 * time.Millisecond):
-		}
+		s.rest(100 * time.Millisecond)
 	})
+}
+
+// rest waits, or until the station ends.
+func (s *station) rest(d time.Duration) {
+	select {
+	case <-s.ending:
+	case <-time.After(d):
+	}
+}
+
+// Crowded reports whether more comes in the name of the other box than it can have sent.
+func (s *State) Crowded(now time.Time) bool {
+	return !s.Flooded.IsZero() && now.Sub(s.Flooded) < floodLasts
 }
 
 // hearEchoes takes the answers of witnesses.

@@ -63,6 +63,7 @@ type Counts struct {
 	Sent, Unsent uint64     // Unsent: they could not be sent
 	Received     uint64     // of the other box
 	Invalid      uint64     // of the other box, not understood
+	Flooded      time.Time  // there were far more of the other box than it sends, last
 	Fault        string     // what was wrong with the last invalid one
 	Foreign      uint64     // with the pair's number from anybody else, ten in a second at most
 	Foreigner    netip.Addr // whose the last one was

@@ -317,6 +317,29 @@ func TestOthersAreCountedAndNotObeyed(t *testing.T) {
 	}
 }
 
+// Who sends in the name of the other box as fast as he can is looked at now and then.
+func TestAFloodInTheNameOfTheOtherBox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, two := w.add("one", "192.168.1.2/24"), w.add("two", "192.168.1.3/24")
+	p1, p2 := ports()
+	r, _ := one.router(Options{}, p1)
+	flood := two.raw(hops)
+	body := must(Advert{Router: 51, Priority: 1, Interval: 100 * time.Millisecond, Addresses: addrs("192.168.1.1")}.Append(nil, p2.Own.Addr()))(t)
+	sent := uint64(0)
+	until(t, "the flood is noticed", func() bool {
+		for range 100 {
+			flood(body)
+		}
+		sent += 100
+		s := r.State()[0]
+		return s.Crowded(time.Now())
+	})
+	if s := r.State()[0]; s.Received > sent/4 || s.Crowded(time.Now().Add(time.Hour)) {
+		t.Errorf("%d of %d packets are looked at", s.Received, sent)
+	}
+}
+
 // raw has a host send packets of VRRP with so many hops.
 func (h *host) raw(hops int) func([]byte) {
 	var c *ipv4.PacketConn

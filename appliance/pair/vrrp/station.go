@@ -101,6 +101,11 @@ func (s *station) listen(protocol int, filter []bpf.Instruction) (*ipv4.PacketCo
 		return nil, err
 	}
 	s.closing = append(s.closing, c.Close)
+	if protocol != unix.IPPROTO_ICMP {
+		if err := c.(*net.IPConn).SetReadBuffer(boxBuffer); err != nil {
+			return nil, err
+		}
+	}
 	conn := ipv4.NewPacketConn(c)
 	return conn, conn.SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst|ipv4.FlagInterface, true)
 }
