@@ -55,6 +55,7 @@ type Word struct {
 	// Fresh: it has never had what the pair has: it has not copied from the other box, nor that from it, and has had no call in the pair. A box that is not
 	// takes nothing from it.
 	Fresh    bool `json:"fresh,omitempty"`
+	Full     bool `json:"full,omitempty"` // it has telephony configured
 	Eligible bool `json:"eligible"`       // it could take over: it has all that the active box has told it. The active box itself is
 	Asks     bool `json:"asks,omitempty"` // it is the standby, and somebody there has asked for a switch
 	// Waits: it is the standby, has fewer ports with a network than the active box, and waits longer in silence before it takes over: that one may be slow.

@@ -57,7 +57,7 @@ func (s *System) pairDir() string { return filepath.Join(s.o.StateDir, "pair") }
 
 // facts are what the other box is told of this one.
 func (s *System) facts() duty.Facts {
-	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Lines: s.lines(), Sums: s.shared.Sums()}
+	f := duty.Facts{Serial: s.Serial(), Release: s.o.Release.Version, Calls: s.CallCount(), Unready: s.shared.Ready(), Lines: s.lines(), Full: len(s.Running().Gateways) > 0, Sums: s.shared.Sums()}
 	if f.Sums != nil {
 		f.Sums["firmware"] = s.o.Release.Version
 	}
@@ -160,7 +160,7 @@ func (s *System) share(ctx context.Context) error {
 func (s *System) seat(cfg *config.Config) (b role.Box, out bool) {
 	r := cfg.Redundancy
 	acts := s.acts.Load()
-	if r == nil || !r.Complete() || !r.Enabled && acts {
+	if r == nil || acts && (!r.Complete() || !r.Enabled) {
 		return role.Box{Acts: acts}, false
 	}
 	number, out := s.duty.Place()

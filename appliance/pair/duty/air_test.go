@@ -45,6 +45,7 @@ type member struct {
 	waits   bool          // HandOver does, until it may not any more
 	adverts int
 	said    pair.Word
+	facts   Facts
 }
 
 func (m *member) note(format string, args ...any) {
@@ -202,12 +203,14 @@ func (m *member) HandOver(ctx context.Context) error {
 func (m *member) Drop(why string) { m.note("drop, term %v: %s", m.o.Term.Runs(), why) }
 
 func newMember(t *testing.T, a *air, n int) *member {
-	m := &member{air: a, n: n}
+	m := &member{air: a, n: n, facts: Facts{Serial: fmt.Sprintf("SERIAL%d", n+1), Calls: 7, Sums: map[string]string{"configuration": "same"}}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	m.Duty = with(Options{Log: log, Health: &health.Tracker{}, Dir: t.TempDir(), Term: &pair.Term{}, Box: m,
 		Device: func(_ *config.Config, i *config.PairInterface) string { return i.Interface.Name },
 		Facts: func() Facts {
-			return Facts{Serial: fmt.Sprintf("SERIAL%d", n+1), Calls: 7, Sums: map[string]string{"configuration": "same"}}
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.facts
 		}})
 	m.link = fakePath{m}
 	m.open = func(o vrrp.Options) router {

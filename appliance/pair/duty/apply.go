@@ -33,6 +33,11 @@ func (d *Duty) Apply(cfg *config.Config) {
 		d.keep.forget()
 	case next.place == out:
 		acts = false
+	case next.place == incomplete && before.told:
+		acts = acted // a standby does not get the addresses by a line that is missing
+	case next.place == incomplete:
+		is := d.keep.read()
+		acts = is.Acts || !is.Knows
 	case next.place == shut && !before.told:
 		acts = d.keep.read().Acts || !cfg.Redundancy.Complete()
 	case next.place == shut:

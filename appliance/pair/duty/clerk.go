@@ -149,11 +149,7 @@ func (c *clerk) judge(now time.Time) {
 	} else {
 		one(health.RedundancySplit, "")
 	}
-	if s.left {
-		one(health.RedundancyUnready, "the other box has left the pair and kept the addresses")
-	} else {
-		one(health.RedundancyUnready, "")
-	}
+	one(health.RedundancyUnready, s.out)
 	if c.taken.why != "" && now.Sub(c.taken.at) < takenTime {
 		h.Set(health.RedundancyTaken, health.Args{"calls": plural.Of(c.taken.calls, "call"), "why": c.taken.why})
 	} else {

@@ -63,6 +63,7 @@ type Facts struct {
 	Serial, Release string
 	Calls           int
 	Lines           int               // of the configuration
+	Full            bool              // it has telephony
 	Priority        uint8             // by health: 1 to 254; 0 is that of a box that is well
 	Unready         string            // why the box could not take over yet although it has the table, as the end of a sentence: files are not applied
 	Sums            map[string]string // of what both boxes should have alike: pair.Word.Sums
@@ -157,7 +158,7 @@ func (d *Duty) Acts() bool { return d.acts.Load() }
 func (d *Duty) Place() (box uint8, none bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.now.box, d.now.place == out || d.now.place == shut && !d.acts.Load()
+	return d.now.box, d.now.place == out || (d.now.place == shut || d.now.place == incomplete) && !d.acts.Load()
 }
 
 // Link is the path between the boxes.
@@ -171,13 +172,25 @@ func (d *Duty) Copies() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.e.Copies() {
-		return errBlank
-	}
-	return nil
+	return w.copies()
 }
 
-var errBlank = errors.New("the other box has never had what this pair has, and nothing is copied from it")
+// copies is Copies. The lock is held.
+func (w *work) copies() error {
+	switch {
+	case w.e.Copies():
+		return nil
+	case w.knows:
+		return errBlank
+	}
+	return errOwn
+}
+
+var (
+	errBlank = errors.New("the other box has never had what this pair has, and nothing is copied from it")
+	errOwn   = errors.New("this box has gateways of its own and has never been in this pair, so nothing is copied from the other one: " +
+		"enter `configure` and `no context sip-gateway NAME` for each gateway at the box whose configuration is to go, and it takes that of the other one")
+)
 
 // Sender is where engines put what the standby is to keep.
 func (d *Duty) Sender() pair.Sender { return d.link.Sender() }

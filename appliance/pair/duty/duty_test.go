@@ -3,6 +3,7 @@ package duty
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -194,6 +195,32 @@ func TestABoxThatStandsStillAfterItTookOver(t *testing.T) {
 	})
 }
 
+// Two boxes with gateways that were never a pair: neither takes what the other one has, and both say so until somebody has decided.
+func TestTwoBoxesWithGatewaysOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, cfg := pairOf(t)
+		for n, m := range []*member{one, two} {
+			m.facts.Calls, m.facts.Full, m.facts.Lines, m.facts.Sums = 0, true, 100+n, map[string]string{"configuration": m.facts.Serial}
+			m.facts.Unready = "files are not applied" // as package files says while Copies is an error
+			m.Apply(cfg)
+			defer m.runs(t)()
+		}
+		time.Sleep(time.Minute)
+		loser := one
+		if one.Acts() {
+			loser = two
+		}
+		if one.Acts() == two.Acts() || loser.Copies() == nil || loser.Status().State != status.PairUnready || loser.Status().Why != errOwn.Error() || !loser.o.Health.Active(health.RedundancyUnready) {
+			t.Errorf("%+v\n%+v", one.Status(), two.Status())
+		}
+		loser.set(func() { loser.facts.Full, loser.facts.Lines, loser.facts.Unready = false, 40, "" })
+		time.Sleep(10 * time.Second)
+		if loser.Copies() != nil || loser.Status().State != status.PairStandby || loser.o.Health.Active(health.RedundancyUnready) {
+			t.Errorf("%+v", loser.Status())
+		}
+	})
+}
+
 // A box that stands alone and is shut down as one of a pair goes on alone, also after a restart.
 func TestABoxThatIsShutDown(t *testing.T) {
 	_, one, _, cfg := pairOf(t)
@@ -304,6 +331,37 @@ func TestConfigurations(t *testing.T) {
 	})
 }
 
+// A line of the pair that is missing leaves both boxes what they are, also after a restart.
+func TestAPairThatIsNotCompleteAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, cfg, end := running(t)
+		defer end()
+		half := configured([2]string{cfg.Redundancy.Key(1), ""})
+		time.Sleep(time.Second)
+		two.Apply(half)
+		if _, none := two.Place(); two.Acts() || !none || two.o.Term.Runs() || two.Status().State != status.PairUnready {
+			t.Error("the standby has the addresses")
+		}
+		one.Apply(half)
+		if _, none := one.Place(); !one.Acts() || none || !one.o.Term.Runs() {
+			t.Error("the active box does not go on")
+		}
+		for m, acts := range map[*member]bool{one: true, two: false} {
+			again := with(m.o)
+			again.link = fakePath{m}
+			if again.Apply(half); again.Acts() != acts {
+				t.Errorf("box %d: %v after a restart", m.n+1, again.Acts())
+			}
+		}
+		two.Apply(cfg)
+		one.Apply(cfg)
+		time.Sleep(10 * time.Second)
+		if one.Acts() == two.Acts() {
+			t.Errorf("%+v\n%+v", one.Status(), two.Status())
+		}
+	})
+}
+
 func TestASwitchThatNobodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, one, _, _, end := running(t)
@@ -312,6 +370,86 @@ func TestASwitchThatNobodyWaitsFor(t *testing.T) {
 		cancel()
 		if err := one.Switch(ctx); !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// Lines of the pair change while both boxes run: the active one goes on, the standby follows a moment later, and never are there two.
+func TestLinesThatChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, one, two, cfg, end := running(t)
+		defer end()
+		one.events()
+		for what, change := range map[string]func(*config.Redundancy){
+			"number":   func(r *config.Redundancy) { r.Router = 52 },
+			"interval": func(r *config.Redundancy) { r.Advertise = 200 },
+			"address":  func(r *config.Redundancy) { r.Interfaces[0].Boxes[1].Prefix = netip.MustParsePrefix("10.0.0.9/24") },
+		} {
+			next := configured([2]string{cfg.Redundancy.Key(1), cfg.Redundancy.Key(2)})
+			change(next.Redundancy)
+			for _, m := range []*member{one, two} {
+				m.Apply(next)
+				for range 20 {
+					if time.Sleep(50 * time.Millisecond); !one.Acts() || two.Acts() {
+						t.Errorf("%s: %v, %v", what, one.Acts(), two.Acts())
+					}
+				}
+			}
+			time.Sleep(5 * time.Second)
+			if one.Status().State != status.PairActive || two.Status().State != status.PairStandby {
+				t.Errorf("%s: %+v\n%+v", what, one.Status(), two.Status())
+			}
+		}
+		for _, e := range one.events() {
+			if strings.HasPrefix(e, "drop") || e == "follow" {
+				t.Errorf("the active box: %s", e)
+			}
+		}
+		// Another box comes in the place of the second, which stays out.
+		one.Apply(configured([2]string{cfg.Redundancy.Key(1), strings.Repeat("0", 64)}))
+		two.Apply(configured([2]string{cfg.Redundancy.Key(1), strings.Repeat("0", 64)}))
+		time.Sleep(10 * time.Second)
+		if !one.Acts() || two.Acts() || two.Status().State != status.PairUnready {
+			t.Errorf("%+v\n%+v", one.Status(), two.Status())
+		}
+	})
+}
+
+// Both boxes start cut from each other, and both become active. When they hear each other again, one of them gives up, once, and both tell of it.
+func TestBoxesThatStartCutFromEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one, two, cfg := pairOf(t)
+		a.cut = true
+		for _, m := range []*member{one, two} {
+			m.Apply(cfg)
+			defer m.runs(t)()
+		}
+		time.Sleep(20 * time.Second)
+		if !one.Acts() || !two.Acts() {
+			t.Fatal("one of them is not active")
+		}
+		one.events()
+		two.events()
+		a.mu.Lock()
+		a.cut = false
+		a.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		loser := one
+		if one.Acts() {
+			loser = two
+		}
+		if one.Acts() == two.Acts() || loser.o.Term.Runs() {
+			t.Errorf("%v, %v", one.Acts(), two.Acts())
+		}
+		time.Sleep(10 * time.Second)
+		drops := 0
+		for _, e := range loser.events() {
+			if strings.HasPrefix(e, "drop") {
+				drops++
+			}
+		}
+		if drops != 1 || loser.Status().State != status.PairStandby || !one.o.Health.Active(health.RedundancySplit) || !two.o.Health.Active(health.RedundancySplit) {
+			t.Errorf("%d drops, %+v", drops, loser.Status())
 		}
 	})
 }

@@ -13,6 +13,9 @@ import (
 	"viaduct/appliance/status"
 )
 
+// ownTime is how long a box joins before it says that it copies nothing: it does not know at once whether both have the same.
+const ownTime = 10 * time.Second
+
 // seen is how a pair stands, at a time.
 type seen struct {
 	state    election.State
@@ -21,7 +24,7 @@ type seen struct {
 	reign    uint64
 	priority uint8
 	contest  string // why the box goes on although the other one is active
-	left     bool
+	out      string // why the box stays out although the pair is complete
 
 	other   pair.Word
 	at      time.Time // of its word
@@ -40,9 +43,14 @@ func (w *work) sees(now time.Time) *seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.state, s.why, s.since = w.e.State()
-	s.reign, s.priority, s.left = w.e.Reign().Number, w.e.Priority(), w.e.Left()
+	s.reign, s.priority = w.e.Reign().Number, w.e.Priority()
 	s.other, s.at, s.speaks = w.e.Other(now)
 	s.leads = w.e.Leads(now)
+	if err := w.copies(); w.e.Left() {
+		s.out = "the other box has left the pair and kept the addresses"
+	} else if err != nil && s.state == election.Joining && s.leads && s.speaks && now.Sub(s.since) > ownTime {
+		s.out = err.Error()
+	}
 	for i, p := range w.l.ports {
 		at, recent := w.e.Heard(now, i)
 		s.heard, s.hears = append(s.heard, at), append(s.hears, recent)
@@ -97,6 +105,8 @@ func (s *seen) pathWhy(i int) string {
 		return "it has no carrier"
 	case known && !theirs.Carrier:
 		return "it has no carrier at the other box"
+	case p.Crowded(time.Now()):
+		return "far more VRRP comes in the name of the other box than it sends: another device forges it"
 	case p.Witness == pair.WitnessSilent:
 		return "nobody answers there"
 	case known && theirs.Witness == pair.WitnessSilent:
@@ -160,8 +170,8 @@ func (w *work) status(r *status.Redundancy) {
 	now := time.Now()
 	s := w.sees(now)
 	r.State, r.Why, r.Since, r.Reign, r.Priority = s.state.Shown(), s.why, s.since, s.reign, s.priority
-	if s.left {
-		r.State, r.Why = status.PairUnready, "the other box has left the pair and kept the addresses"
+	if s.out != "" {
+		r.State, r.Why = status.PairUnready, s.out
 	}
 	for i, x := range w.l.ports {
 		p := s.ports[i]

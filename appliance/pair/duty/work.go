@@ -100,6 +100,10 @@ func (w *work) end(how manner) {
 		word.Leaves = true
 		w.farewell(word)
 	case !active:
+		if w.hands.acts { // it paused, or was about to drop them
+			w.note(w.router.Release(ctx))
+			w.d.o.Box.Drop("the pair has another configuration, and the box is not active")
+		}
 	case how == leave:
 		word.Leaves = true
 		w.note(w.router.Leave(ctx))
@@ -170,7 +174,7 @@ func (w *work) turn(due bool) (silence time.Time) {
 	w.mu.Lock()
 	now := time.Now()
 	w.e.See(sightsOf(sights))
-	w.e.Self(election.Self{Priority: facts.priority(), Lines: facts.Lines, Fresh: !w.knows, Synced: linked.Synced && facts.Unready == ""})
+	w.e.Self(election.Self{Priority: facts.priority(), Lines: facts.Lines, Fresh: !w.knows, Full: facts.Full, Alike: w.alike(now, facts), Synced: linked.Synced && facts.Unready == ""})
 	for _, c := range w.e.Step(now) {
 		w.changed(c)
 		due = true
@@ -190,8 +194,11 @@ func (w *work) turn(due bool) (silence time.Time) {
 	if due {
 		w.e.Said(now)
 	}
-	if w.e.Contested() {
+	if again, both := w.e.Contested(); again {
 		w.give(order{do: announce})
+		if both {
+			w.clerk.split("the other box was active too, and has given up")
+		}
 	}
 	active, gone, priority := w.e.Role() == pair.Active, w.e.Yields() && w.gone, w.e.Advertises()
 	word := w.say(now)
@@ -208,6 +215,13 @@ func (w *work) turn(due bool) (silence time.Time) {
 	}
 	w.d.link.Say(word)
 	return silence
+}
+
+// alike reports whether both boxes have one configuration. The lock is held.
+func (w *work) alike(now time.Time, own Facts) bool {
+	const what = "configuration"
+	other, _, speaks := w.e.Other(now)
+	return speaks && own.Sums[what] != "" && own.Sums[what] == other.Sums[what]
 }
 
 // learnt reports whether the box has what the pair has: it has copied all of it, the other box has copied from this one, or this one has calls. A box out of

@@ -58,7 +58,7 @@ func (e *Election) watch(now time.Time) {
 	case !lives:
 		c.deaf = c.deaf || e.Silence().After(e.since) // it was heard in this reign
 	case !leads && (c.deaf || !c.since.IsZero()):
-		*c = contest{again: true}
+		*c = contest{again: true, both: !c.since.IsZero()}
 	}
 }
 

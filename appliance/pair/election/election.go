@@ -61,6 +61,8 @@ type Self struct {
 	Priority uint8 // by health: 1 to 254
 	Lines    int   // of its configuration
 	Fresh    bool  // it has never had what the pair has: pair.Word.Fresh
+	Full     bool  // it has telephony configured
+	Alike    bool  // its configuration is that of the other box, word for word
 	Synced   bool  // it has all that the active box has told it since that one became active
 }
 
@@ -109,7 +111,8 @@ type other struct {
 type contest struct {
 	since time.Time // another one has been active beside this one; zero: none is
 	deaf  bool      // nothing is heard of the other one
-	again bool      // it was, and it is not any more: the network is to be told whose the addresses are
+	again bool      // it was, and it is not any more: the network is to be told whose the addresses are,
+	both  bool      // and that is sure
 }
 
 // ear is how long the box has listened.
@@ -286,7 +289,7 @@ func (e *Election) Say(now time.Time) pair.Word {
 		e.other.told = now
 	}
 	w := pair.Word{Box: e.o.Box, Role: e.Role(), Hears: e.speaks(now), Reign: e.reign.Number, Reigned: e.reign.Own, Priority: e.Priority(),
-		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Eligible: e.Eligible(), Waits: waits, Yields: e.Yields(), Refuses: e.refuses(now)}
+		Alone: e.alone, Lines: e.self.Lines, Fresh: e.self.Fresh, Full: e.self.Full, Eligible: e.Eligible(), Waits: waits, Yields: e.Yields(), Refuses: e.refuses(now)}
 	for _, p := range e.ports {
 		w.Ports = append(w.Ports, pair.PortFitness{Name: p.Name, Carrier: p.Carrier, Witness: p.Witness, Missing: p.Missing, Virtual: p.Virtual, Hears: p.hears(now)})
 	}
@@ -306,12 +309,13 @@ func (e *Election) Other(now time.Time) (w pair.Word, at time.Time, recent bool)
 // Leads reports whether the other box is active, as far as is heard.
 func (e *Election) Leads(now time.Time) bool { return e.leads(now) }
 
-// Contested reports whether another one was active beside this one, or may have been. It is asked once: the network is to be told again whose the addresses
-// are.
-func (e *Election) Contested() bool {
-	again := e.contest.again
-	e.contest.again = false
-	return again && e.Role() == pair.Active
+// Contested reports whether another one was active beside this one, or may have been, and whether that is sure. It is asked once: the network is to be
+// told again whose the addresses are.
+func (e *Election) Contested() (again, both bool) {
+	c := &e.contest
+	again, both = c.again && e.Role() == pair.Active, c.both
+	c.again, c.both = false, false
+	return again, again && both
 }
 
 // Silence is when the other box has been silent for too long, if nothing more is heard of it.

@@ -71,15 +71,30 @@ func (e *Election) gaveUp(now time.Time) bool {
 // carton that was active because it found nobody has less.
 func (e *Election) knows() int {
 	w := e.other.word
-	if n := compare(!e.self.Fresh, !w.Fresh); n == cmp.Compare(e.self.Lines, w.Lines) {
+	if n := cmp.Compare(worth(e.self.Fresh, e.self.Full), worth(w.Fresh, w.Full)); n == cmp.Compare(e.self.Lines, w.Lines) {
 		return n
 	}
 	return 0
 }
 
-// Copies reports whether the box may copy what the other one has.
+// worth is what a box has: what the pair has, telephony of its own, or neither.
+func worth(fresh, full bool) int {
+	switch {
+	case !fresh:
+		return 2
+	case full:
+		return 1
+	}
+	return 0
+}
+
+// Copies reports whether the box may copy what the other one has. One that has never been in the pair, and has telephony of its own, does not: which of the
+// two configurations is to go is for people to say.
 func (e *Election) Copies() bool {
-	return e.self.Fresh || !e.other.at.IsZero() && e.knows() <= 0
+	if e.self.Fresh && !e.self.Full {
+		return true
+	}
+	return !e.other.at.IsZero() && (e.self.Alike || !e.self.Fresh && e.knows() <= 0)
 }
 
 // serves reports whether the box can do anything for the network.

@@ -211,6 +211,43 @@ func TestABoxOutOfTheCartonWinsOverNobody(t *testing.T) {
 	}
 }
 
+// Two boxes that were never a pair, and have no calls: the one that is configured wins over one that is not, whatever its number and its ports are. When
+// both are, neither copies what the other one has, unless that is the same.
+func TestTwoConfiguredBoxesThatWereNeverAPair(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		full, others         bool
+		lines, theirs        int
+		alike, loses, copies bool
+	}{
+		{"the other one is configured", false, true, 40, 300, false, true, true},
+		{"this one is", true, false, 300, 40, false, false, false},
+		{"both are, and this one has less", true, true, 200, 300, false, true, false},
+		{"both are, and it is the same", true, true, 300, 300, true, true, true},
+		{"neither is", false, false, 40, 40, false, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := active(t, 2, nil) // the higher number loses, else
+			l.sights[0].Carrier = c.full
+			l.self.Fresh, l.self.Full, l.self.Lines, l.self.Alike = true, c.full, c.lines, c.alike
+			l.word = wordOf(1, func(w *pair.Word) {
+				w.Role, w.Fresh, w.Full, w.Lines, w.Reign, w.Reigned = pair.Active, true, c.others, c.theirs, 1, true
+			})
+			steps := l.runs(time.Second)
+			if len(steps) > 0 != c.loses || l.Copies() != c.copies {
+				t.Errorf("%q, copies %v", steps, l.Copies())
+			}
+		})
+	}
+	// It stays so when the other one has been in service meanwhile.
+	l := newLonely(2, nil)
+	l.self.Fresh, l.self.Full, l.self.Lines = true, true, 300
+	l.word = wordOf(1, func(w *pair.Word) { w.Role, w.Lines, w.Reign, w.Reigned = pair.Active, 300, 1, true })
+	if is(t, l.runs(5*time.Second)); l.Copies() {
+		t.Error("it copies over its own configuration")
+	}
+}
+
 func TestPreferenceAndHealth(t *testing.T) {
 	l := active(t, 2, func(o *Options) { o.Preempt = true })
 	l.word = wordOf(1, nil)

@@ -126,7 +126,7 @@ func (x *box) turn(due bool) {
 		}
 		x.held = w.now + kernel
 	}
-	if e.Contested() {
+	if again, _ := e.Contested(); again {
 		x.announce()
 	}
 	if !due {

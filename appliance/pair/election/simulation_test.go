@@ -71,3 +71,24 @@ func TestTheCheckFindsFlaws(t *testing.T) {
 		})
 	}
 }
+
+// Both boxes start cut from each other, and nobody tells them which is the one: both are active. When a network is there, one of them gives up in time.
+func TestBoxesThatStartCutFromEachOther(t *testing.T) {
+	for seed := range uint64(20) {
+		w := newWorld(seed, "")
+		for n := range w.nets {
+			w.nets[n].cut, w.nets[n].witness = [2]bool{true, true}, false
+		}
+		w.run(w.span(10*time.Second, time.Minute))
+		if !w.boxes[0].acts() || !w.boxes[1].acts() {
+			t.Fatalf("seed %d: one of them is not active", seed)
+		}
+		n := w.IntN(3)
+		w.nets[n].cut = [2]bool{}
+		w.check.happens(w.now)
+		w.run(w.now + 2*time.Second)
+		if w.boxes[0].acts() == w.boxes[1].acts() || len(w.check.broken) > 0 {
+			t.Errorf("seed %d: %v and %v, %v\n%s", seed, w.boxes[0].acts(), w.boxes[1].acts(), w.check.first, w.told())
+		}
+	}
+}
