@@ -10,17 +10,18 @@ package callkeep
 
 import (
 	"bytes"
-	"compress/flate"
+	_ "embed" // the dictionary
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/klauspost/compress/s2"
 
 	"viaduct/appliance/callrecord"
 	"viaduct/appliance/callstate"
@@ -106,42 +107,39 @@ type Joined struct {
 
 // A value begins with its form, so that boxes of different releases can tell. What follows is compressed: the length of the way through the
 // tables, that way, and the rest as JSON. In JSON the way would take half as much again.
+//
+// The dictionary of the compression is a call without what tells one call from another. It makes the value as small as DEFLATE would, for a tenth of
+// the processor time. It is part of the form: with another one, form has to be another number.
 const (
-	form    = 1
+	form    = 2
 	maxText = 1 << 20 // octets
 )
 
-var writers = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	return w
-}}
+//go:embed dictionary.json
+var dictionaryText []byte
+
+var dictionary = s2.MakeDict(dictionaryText, nil)
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Marshal writes a call.
 func Marshal(c *Call) ([]byte, error) {
 	x := *c
 	way := x.Record.Route
 	x.Record.Route = nil
-	text, err := json.Marshal(&x)
-	if err != nil {
+	text := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(text)
+	text.Reset()
+	text.Write(binary.AppendUvarint(text.AvailableBuffer(), uint64(len(way))))
+	text.Write(way)
+	if err := json.NewEncoder(text).Encode(&x); err != nil {
 		return nil, fmt.Errorf("write call: %w", err)
 	}
-	b := bytes.NewBuffer(make([]byte, 0, len(text)/2))
-	b.WriteByte(form)
-	w := writers.Get().(*flate.Writer)
-	defer writers.Put(w)
-	w.Reset(b)
-	for _, part := range [][]byte{binary.AppendUvarint(nil, uint64(len(way))), way, text} {
-		if _, err := w.Write(part); err != nil {
-			return nil, fmt.Errorf("write call: %w", err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("write call: %w", err)
-	}
-	return b.Bytes(), nil
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	b.Grow(s2.MaxEncodedLen(text.Len()))
+	return append([]byte{form}, dictionary.Encode(b.AvailableBuffer()[:b.Cap()], text.Bytes())...), nil
 }
 
 // Unmarshal reads a call.
@@ -149,12 +147,15 @@ func Unmarshal(b []byte) (*Call, error) {
 	if len(b) == 0 || b[0] != form {
 		return nil, errors.New("read call: it has a form that this release does not know")
 	}
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxText+1))
+	if n, err := s2.DecodedLen(b[1:]); err != nil || n > maxText {
+		return nil, errors.New("read call: it is cut off, or too large")
+	}
+	text, err := dictionary.Decode(nil, b[1:])
 	if err != nil {
 		return nil, fmt.Errorf("read call: %w", err)
 	}
 	way, n := binary.Uvarint(text)
-	if n <= 0 || len(text) > maxText || way > uint64(len(text)-n) {
+	if n <= 0 || way > uint64(len(text)-n) {
 		return nil, errors.New("read call: it is cut off, or too large")
 	}
 	rest := text[n:]
