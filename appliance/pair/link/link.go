@@ -105,6 +105,7 @@ type sayings struct {
 	asked  time.Time
 	beaten time.Time
 
+	rests   bool // nothing is taken from the table for a moment: what changes need wake nobody
 	scratch []byte
 }
 
@@ -187,7 +188,7 @@ func (s sender) Drop(kind pair.Kind, id string) { s.l.store(change{kind: kind, i
 func (l *Link) store(c change) {
 	l.mu.Lock()
 	l.out.store(c)
-	streams := l.out.ask != 0
+	streams := l.out.ask != 0 && !l.say.rests
 	l.mu.Unlock()
 	if streams {
 		signal(l.wake)

@@ -21,7 +21,7 @@ import (
 const (
 	beatTime = time.Second            // between two words about how far the table has come
 	askTime  = 500 * time.Millisecond // between two times that the table is asked for
-	pause    = 5 * time.Millisecond   // between two messages of the table while they are small: one for all that changes meanwhile
+	pause    = 20 * time.Millisecond  // between two messages of the table while they are small: one for all that changes meanwhile
 )
 
 // Run keeps the path until ctx ends.
@@ -341,10 +341,11 @@ func (l *Link) collect(b []byte, now time.Time, table bool) (all []byte, taken b
 		b = publish(b, subjectAsk, place{ask: l.in.asked}.append(nil))
 		l.say.asked = now
 	}
-	if table {
+	if l.say.rests = !table; table {
 		l.say.scratch, taken = l.out.next(l.say.scratch[:0], now)
 		if taken {
 			b = publish(b, subjectTable, l.say.scratch)
+			l.say.rests = true
 		}
 		if cap(l.say.scratch) > 2*batch {
 			l.say.scratch = nil
