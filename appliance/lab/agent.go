@@ -235,7 +235,7 @@ func (tx *serverTx) repeatUntilACK(wait time.Duration, deadline time.Time) {
 		case tx.acked:
 		case time.Now().After(deadline):
 			if tx.call != nil {
-				tx.call.lostACK()
+				tx.call.lostACK(tx)
 			}
 		default:
 			_ = tx.a.write(tx.flow, tx.last)

@@ -17,13 +17,12 @@ import (
 	"github.com/pion/srtp/v2"
 )
 
-const packetTime = 20 * time.Millisecond
-
 // Audio is the media of one call at a simulated peer: it sends a tone and listens to another.
 // It has one goroutine that sends and one a socket that reads.
 type Audio struct {
-	addr netip.Addr
-	port uint16 // RTP; RTCP is on the next one or, muxed, on the same
+	addr  netip.Addr
+	port  uint16        // RTP; RTCP is on the next one or, muxed, on the same
+	ptime time.Duration // of what is sent
 
 	rtpConn, rtcpConn *net.UDPConn
 	cancel            context.CancelFunc
@@ -31,7 +30,7 @@ type Audio struct {
 
 	mu   sync.Mutex // protects the following
 	plan audioPlan
-	tone []byte // one second, A-law
+	tone []byte // two seconds, A-law: a packet is cut out wherever it begins in the first
 	out  struct {
 		ctx             *srtp.Context
 		key             []byte
@@ -90,9 +89,9 @@ type AudioStats struct {
 	SSRCs        int // how many different streams came, one after the other
 }
 
-// newAudio opens a pair of ports on addr inside the namespace.
-func newAudio(ctx context.Context, n *Namespace, addr netip.Addr, pair uint16) (*Audio, error) {
-	a := &Audio{addr: addr, port: pair, changed: make(chan struct{})}
+// newAudio opens a pair of ports on addr inside the namespace, to send packets of ptime.
+func newAudio(ctx context.Context, n *Namespace, addr netip.Addr, pair uint16, ptime time.Duration) (*Audio, error) {
+	a := &Audio{addr: addr, port: pair, ptime: ptime, changed: make(chan struct{})}
 	open := func(port uint16) (*net.UDPConn, error) {
 		conn, err := n.ListenPacket(ctx, "udp4", netip.AddrPortFrom(addr, port).String())
 		if err != nil {
@@ -146,7 +145,7 @@ func readPacketsRaw(conn *net.UDPConn, take func([]byte, netip.AddrPort)) {
 
 // setTone chooses what is sent: hz at a level in dBm0.
 func (a *Audio) setTone(hz int, dBm0 float64) {
-	table := toneTable(hz, dBm0)
+	table := slices.Repeat(toneTable(hz, dBm0), 2)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tone = table
@@ -191,7 +190,7 @@ func (a *Audio) apply(p audioPlan) error {
 // send paces the tone by the clock, not by ticks: a late tick is made up for, so that a busy
 // machine does not thin out the stream.
 func (a *Audio) send(ctx context.Context) {
-	ticker := time.NewTicker(packetTime)
+	ticker := time.NewTicker(a.ptime)
 	defer ticker.Stop()
 	report := time.NewTicker(time.Second)
 	defer report.Stop()
@@ -216,13 +215,14 @@ func (a *Audio) sendDue(now time.Time) {
 	if a.out.started.IsZero() {
 		a.out.started = now
 	}
-	due := int64(now.Sub(a.out.started)/packetTime) + 1
-	if due-a.out.ticks > 25 { // half a second behind: the machine slept, don't flood
+	due := int64(now.Sub(a.out.started)/a.ptime) + 1
+	if time.Duration(due-a.out.ticks)*a.ptime > time.Second/2 { // half a second behind: the machine slept, don't flood
 		a.out.ticks = due - 1
 	}
+	frame := int(a.ptime.Milliseconds()) * sampleRate / 1000
 	for ; a.out.ticks < due; a.out.ticks++ {
 		h := rtp.Header{Version: 2, Marker: a.out.markNext, PayloadType: uint8(a.plan.payload), SequenceNumber: a.out.sequence, Timestamp: a.out.timestamp, SSRC: a.out.ssrc}
-		payload := a.tone[a.out.position : a.out.position+frameSize]
+		payload := a.tone[a.out.position : a.out.position+frame]
 		packet, err := h.Marshal()
 		if err != nil {
 			return
@@ -240,10 +240,10 @@ func (a *Audio) sendDue(now time.Time) {
 		_, _ = a.rtpConn.WriteToUDPAddrPort(packet, to)
 		a.out.markNext = false
 		a.out.sequence++
-		a.out.timestamp += frameSize
-		a.out.position = (a.out.position + frameSize) % len(a.tone)
+		a.out.timestamp += uint32(frame)
+		a.out.position = (a.out.position + frame) % sampleRate
 		a.out.packets++
-		a.out.octets += frameSize
+		a.out.octets += uint32(frame)
 		a.in.stats.Sent++
 	}
 }

@@ -284,11 +284,11 @@ func (c *Call) finish(e End) {
 	close(c.over)
 }
 
-func (c *Call) lostACK() {
+func (c *Call) lostACK(tx *serverTx) {
 	if c.isOver {
 		return
 	}
-	c.side.refuse("200 to INVITE", c.serverTx.flow.String(), &refusal{text: "no ACK came for it within 32 s"})
+	c.side.refuse("200 to INVITE", tx.flow.String(), &refusal{text: "no ACK came for it within 32 s"})
 	c.sendBye(nil)
 }
 

@@ -154,7 +154,7 @@ func (a *Audio) Age() {
 		was := a.in.stats.Sent
 		a.mu.Unlock()
 		for range 50 { // until a packet has gone
-			time.Sleep(packetTime / 2)
+			time.Sleep(a.ptime / 2)
 			a.mu.Lock()
 			gone := a.in.stats.Sent != was
 			a.mu.Unlock()

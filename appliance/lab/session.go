@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -177,6 +179,7 @@ type local struct {
 	version   uint64
 	addr      netip.Addr
 	port      uint16
+	ptime     time.Duration // 0: 20 ms
 	direction string
 	mux       bool
 	crypto    []cryptoLine // none: RTP/AVP
@@ -230,7 +233,7 @@ func (l *local) bytes() []byte {
 			fmt.Fprintf(&b, "a=fmtp:%d %s\r\n", f.pt, f.fmtp)
 		}
 	}
-	fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", l.direction)
+	fmt.Fprintf(&b, "a=ptime:%d\r\na=%s\r\n", cmp.Or(l.ptime, usualPtime).Milliseconds(), l.direction)
 	return []byte(b.String())
 }
 

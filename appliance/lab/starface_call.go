@@ -212,7 +212,7 @@ func (s *Starface) offer(c *Call) *local {
 		return c.local
 	}
 	return &local{
-		user: "-", id: uint64(time.Now().UnixMilli()), version: 1, addr: StarfaceAddr, port: c.Audio.port, direction: "sendrecv", formats: starfaceFormats,
+		user: "-", id: uint64(time.Now().UnixMilli()), version: 1, addr: StarfaceAddr, port: c.Audio.port, ptime: s.world.options.Ptime, direction: "sendrecv", formats: starfaceFormats,
 	}
 }
 
@@ -226,7 +226,7 @@ func (s *Starface) answer(c *Call, offer *session) (*local, *refusal) {
 	case !slices.Contains(offer.payloads, 8):
 		return nil, no("no A-law in the offer")
 	}
-	l := &local{user: "-", id: uint64(time.Now().UnixMilli()), version: 1, addr: StarfaceAddr, port: c.Audio.port, direction: answering(offer.direction)}
+	l := &local{user: "-", id: uint64(time.Now().UnixMilli()), version: 1, addr: StarfaceAddr, port: c.Audio.port, ptime: s.world.options.Ptime, direction: answering(offer.direction)}
 	if c.local != nil {
 		l.id, l.version = c.local.id, c.local.version
 	}

@@ -151,7 +151,7 @@ func TestStarfaceTakesCallsOfRegisteredAccounts(t *testing.T) {
 		})
 	}
 	x.t = t
-	audio, err := newAudio(t.Context(), w.Box, BoxLAN, 30000)
+	audio, err := newAudio(t.Context(), w.Box, BoxLAN, 30000, usualPtime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -234,7 +234,7 @@ func (s *standIn) sdp(direction string, tag int) string {
 func (s *standIn) openAudio() {
 	s.t.Helper()
 	var err error
-	if s.audio, err = newAudio(s.t.Context(), s.w.Box, BoxWAN, 20000); err != nil {
+	if s.audio, err = newAudio(s.t.Context(), s.w.Box, BoxWAN, 20000, usualPtime); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(s.audio.Close)

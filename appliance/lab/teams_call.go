@@ -188,7 +188,7 @@ func openPair(a *agent, n *Namespace, addr netip.Addr, next *uint16, first uint1
 		}
 		pair := *next
 		*next += 2
-		if audio, err = newAudio(a.ctx, n, addr, pair); err == nil {
+		if audio, err = newAudio(a.ctx, n, addr, pair, a.options.Ptime); err == nil {
 			return audio, nil
 		}
 	}
@@ -200,7 +200,7 @@ func (t *Teams) offer(c *Call) *local {
 		return c.local
 	}
 	return &local{
-		user: "-", id: uint64(time.Now().UnixMilli()), version: 0, addr: MediaAddr, port: c.Audio.port, direction: "sendrecv", mux: true,
+		user: "-", id: uint64(time.Now().UnixMilli()), version: 0, addr: MediaAddr, port: c.Audio.port, ptime: t.world.options.Ptime, direction: "sendrecv", mux: true,
 		formats: teamsFormats,
 		// The 32-bit suite comes first and the tags start at 0 (A.38): an SBC must answer with the other.
 		crypto: []cryptoLine{{tag: 0, suite: suite32, key: newKey(), lifetime: "2^31"}, {tag: 1, suite: suite80, key: newKey(), lifetime: "2^31"}},
@@ -232,7 +232,7 @@ func (t *Teams) answer(c *Call, offer *session) (*local, *refusal) {
 		formats = append(formats, format{pt, "telephone-event/8000", "0-16"})
 	}
 	return &local{
-		user: "-", id: id, version: version, addr: MediaAddr, port: c.Audio.port, direction: answering(offer.direction), mux: offer.mux,
+		user: "-", id: id, version: version, addr: MediaAddr, port: c.Audio.port, ptime: t.world.options.Ptime, direction: answering(offer.direction), mux: offer.mux,
 		formats: formats, crypto: []cryptoLine{{tag: line.tag, suite: suite80, key: key, lifetime: "2^31"}},
 	}, nil
 }

@@ -3,11 +3,12 @@ package lab
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 const (
 	sampleRate = 8000
-	frameSize  = 160 // samples and octets in 20 ms of G.711
+	usualPtime = 20 * time.Millisecond
 	// A-law overloads at +3.14 dBm0 (G.711): that level has this peak on the 16-bit scale.
 	overloadLevel = 3.14
 	overloadPeak  = 32768.0

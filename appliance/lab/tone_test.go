@@ -24,6 +24,7 @@ func TestToneIsMeasuredAsItWasMade(t *testing.T) {
 func TestGapsInATonePullDownItsShare(t *testing.T) {
 	var heard []int16
 	table := toneTable(440, -10)
+	const frameSize = 160
 	for at := 0; at+frameSize <= 4000; at += frameSize + 100 { // 100 samples are missing between packets
 		for _, code := range table[at : at+frameSize] {
 			heard = append(heard, alawDecode(code))

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -48,6 +49,10 @@ type Options struct {
 
 	Pair bool // two boxes: see World.Second
 
+	// Ptime is how much voice a packet of the simulated peers holds, and how much they ask for; 0: 20 ms. Longer ones are for a box that cannot carry as
+	// many packets as calls.
+	Ptime time.Duration
+
 	NoTeams    bool // no hubs: their addresses are free for other programs
 	NoStarface bool // no STARFACE: likewise
 
@@ -89,6 +94,7 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 	if o.OptionsInterval == 0 {
 		o.OptionsInterval = time.Minute
 	}
+	o.Ptime = cmp.Or(o.Ptime, usualPtime)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w = &World{options: o}
 	defer func() {
