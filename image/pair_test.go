@@ -24,6 +24,9 @@ import (
 // the voice follows from it.
 var advertise = number("VIADUCT_PAIR_ADVERTISE", 1000)
 
+// ptime is how many milliseconds of voice a packet holds. A box in an emulator carries some 1,500 packets a second in all: 100 calls with longer ones.
+var ptime = number("VIADUCT_PAIR_PTIME", 20)
+
 // number is that of a variable in the environment, or the usual one.
 func number(name string, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
@@ -210,7 +213,7 @@ func TestCallsOutliveThePowerOfTheirBox(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*silence)
 	defer cancel()
 	state, log := t.TempDir(), newSerialLine()
-	world, err := lab.New(ctx, lab.Options{Pair: true})
+	world, err := lab.New(ctx, lab.Options{Pair: true, Ptime: time.Duration(ptime) * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
