@@ -36,39 +36,58 @@ func callsAtRate(b *testing.B, rate int, hold time.Duration) {
 	ctx, cancel := context.WithTimeout(b.Context(), length+time.Minute)
 	defer cancel()
 	l := newLoad(b, ctx, loadOptions{calls: 10*rate + rate*int(hold/time.Second), pinned: true})
-	pid, pbx := l.box.PID(), l.pbx()
-	h := l.hub(hold)
 	var memory []int // octets, every ten seconds
-	before, own := mediatest.OnFirst(b, pid), mediatest.CPU(b, os.Getpid())+mediatest.CPU(b, pbx)
-	n, took := h.load(rate, length, func(passed time.Duration) {
+	c := l.carry(rate, hold, length, func(passed time.Duration) {
 		if int(passed/(10*time.Second)) > len(memory) {
-			memory = append(memory, mediatest.Resident(b, pid))
+			memory = append(memory, mediatest.Resident(b, l.box.PID()))
 		}
 	})
-	busy := mediatest.CPU(b, os.Getpid()) + mediatest.CPU(b, pbx) - own
-	h.finish(n)
-	used := mediatest.OnFirst(b, pid) - before
-	mediatest.Metric(b, float64(mediatest.Resident(b, pid))/(1<<20), "MiB-at-end")
-	h.abandon()
-	time.Sleep(2 * time.Second) // SIPp's calls end
-	l.stopPBX()
-	far := l.statistics()
-	if err := l.box.WaitAlloc(ctx, "sip-sessions", 0); err != nil {
-		b.Error(err)
-	}
+	mediatest.Metric(b, c.resident, "MiB-at-end")
 	mediatest.Metric(b, 0, "ns/op")
-	mediatest.Metric(b, float64(n)/took.Seconds(), "calls/s")
-	mediatest.Metric(b, float64(n-int(h.ended.Load())), "failures")
-	mediatest.Metric(b, used.Seconds()*1000/float64(n), "CPU-ms/call")
-	mediatest.Metric(b, 100*busy.Seconds()/took.Seconds(), "generator-busy-%")
-	h.report(b, "setup", h.setups)
+	mediatest.Metric(b, float64(c.calls)/c.took.Seconds(), "calls/s")
+	mediatest.Metric(b, float64(c.calls-int(c.hub.ended.Load())), "failures")
+	mediatest.Metric(b, c.cost(), "CPU-ms/call")
+	mediatest.Metric(b, 100*c.busy.Seconds()/c.took.Seconds(), "generator-busy-%")
+	c.hub.report(b, "setup", c.hub.setups)
 	if len(memory) > 4 { // the timers of a transaction run for 32 s
 		mediatest.Metric(b, float64(memory[3])/(1<<20), "MiB-at-40s")
 	}
-	h.wantAll(b, n)
-	if far["SuccessfulCall"] != n || far["FailedCall"] != 0 {
-		b.Errorf("the PBX saw %d calls go well and %d fail, of %d", far["SuccessfulCall"], far["FailedCall"], n)
+}
+
+// carried is what became of a load of calls.
+type carried struct {
+	hub        *hub
+	calls      int
+	took       time.Duration
+	used, busy time.Duration // processor time of the box, and of hub and PBX
+	resident   float64       // MiB
+}
+
+// cost is the box's processor time for a call in milliseconds.
+func (c carried) cost() float64 { return c.used.Seconds() * 1000 / float64(c.calls) }
+
+// carry has the box carry calls at a rate, all of which have to go well. It runs during all the while.
+func (l *load) carry(rate int, hold, length time.Duration, during func(passed time.Duration)) (c carried) {
+	b, pid, pbx := l.b, l.box.PID(), l.pbx()
+	c.hub = l.hub(hold)
+	before, own := mediatest.OnFirst(b, pid), mediatest.CPU(b, os.Getpid())+mediatest.CPU(b, pbx)
+	c.calls, c.took = c.hub.load(rate, length, during)
+	c.busy = mediatest.CPU(b, os.Getpid()) + mediatest.CPU(b, pbx) - own
+	c.hub.finish(c.calls)
+	c.used = mediatest.OnFirst(b, pid) - before
+	c.resident = float64(mediatest.Resident(b, pid)) / (1 << 20)
+	c.hub.abandon()
+	time.Sleep(2 * time.Second) // SIPp's calls end
+	l.stopPBX()
+	far := l.statistics()
+	if err := l.box.WaitAlloc(l.ctx, "sip-sessions", 0); err != nil {
+		b.Error(err)
 	}
+	c.hub.wantAll(b, c.calls)
+	if far["SuccessfulCall"] != c.calls || far["FailedCall"] != 0 {
+		b.Errorf("the PBX saw %d calls go well and %d fail, of %d", far["SuccessfulCall"], far["FailedCall"], c.calls)
+	}
+	return c
 }
 
 // load begins calls at a rate and returns how many, in what time. It runs during all the while.
@@ -93,7 +112,7 @@ func (h *hub) finish(calls int) {
 }
 
 // wantAll fails the benchmark when not all calls went well.
-func (h *hub) wantAll(b *testing.B, calls int) {
+func (h *hub) wantAll(b testing.TB, calls int) {
 	b.Helper()
 	if int(h.ended.Load()) != calls || len(h.complaints) > 0 {
 		b.Errorf("of %d calls %d went well and %d were refused with 503 and Retry-After; %v", calls, h.ended.Load(), len(h.refusals), h.complaints)

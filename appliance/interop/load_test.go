@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/csv"
@@ -34,6 +35,7 @@ type load struct {
 	world *lab.World
 	box   *lab.Box
 	dir   string
+	log   *os.File // of the boxes
 	hubs  int
 	sipp  *lab.Process // nil: not running
 }
@@ -44,6 +46,7 @@ type loadOptions struct {
 	arguments    []string // of sbcd
 	pinned       bool     // the box has the first processor, all others the last
 	registrar    bool     // phones may register
+	paired       bool     // the networks of a pair; the second box is joinStandby's
 	replacements []string // old, new, ... in the reference configuration
 }
 
@@ -56,13 +59,14 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if err != nil {
 		b.Fatal(err)
 	}
+	l.log = log
 	b.Cleanup(func() {
 		log.Close()
 		if b.Failed() {
 			b.Logf("the log of the box complains:\n%s", complaints(log.Name()))
 		}
 	})
-	if l.world, err = lab.New(ctx, lab.Options{NoTeams: true, NoStarface: true}); err != nil {
+	if l.world, err = lab.New(ctx, lab.Options{NoTeams: true, NoStarface: true, Pair: o.paired}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
@@ -76,10 +80,7 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 	if o.pinned {
 		l.pin()
 	}
-	p := lab.Programs{SBCD: programs.sbcd, Consoled: programs.consoled, State: state, Log: log, Arguments: o.arguments}
-	if *loadProgram != "" {
-		p.SBCD = *loadProgram
-	}
+	p := lab.Programs{SBCD: l.program(), Consoled: programs.consoled, State: state, Log: log, Arguments: o.arguments}
 	if *loadProfile != "" {
 		p.Arguments = append(p.Arguments, "-cpuprofile", *loadProfile)
 	}
@@ -109,6 +110,11 @@ func newLoad(b testing.TB, ctx context.Context, o loadOptions) *load {
 		return err == nil && strings.Contains(text, lab.StarfaceAddr.String())
 	})
 	return l
+}
+
+// program is the sbcd that is measured.
+func (l *load) program() string {
+	return cmp.Or(*loadProgram, programs.sbcd)
 }
 
 // pin separates the box from those who load it: the kernel's work for a packet that the box sends counts as the box's up to the queue of
