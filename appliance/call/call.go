@@ -67,7 +67,7 @@ const stayAway = time.Minute
 func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	c := &call{
-		m: m, id: id, log: m.log.With("call", id), box: mailbox.New(), done: make(chan struct{}), cfg: m.Config(),
+		m: m, id: id, log: m.log.With("call", id), box: mailbox.Under(m.turns), done: make(chan struct{}), cfg: m.Config(),
 		lease:  lease{share: license.None},
 		a:      side{Which: media.A, Leg: in.Leg},
 		b:      side{Which: media.B},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"viaduct/appliance/disturb"
 	"viaduct/appliance/giveway"
 	"viaduct/appliance/license"
+	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/pair"
 	"viaduct/appliance/route"
@@ -97,6 +99,7 @@ type Manager struct {
 	room  giveway.Room
 
 	keeper *callkeep.Keeper
+	turns  *mailbox.Turns // of all calls
 
 	mu       sync.Mutex
 	calls    map[string]*call
@@ -106,6 +109,9 @@ type Manager struct {
 	group    sync.WaitGroup      // every call
 	switchover
 }
+
+// turnsOfOne is how many calls work at a time for each processor: some wait for the relay. With 16 the box carries less.
+const turnsOfOne = 64
 
 // New returns a manager without calls.
 func New(o Options) *Manager {
@@ -118,7 +124,7 @@ func New(o Options) *Manager {
 	if o.Pair == nil {
 		o.Pair = pair.Nobody{}
 	}
-	return &Manager{keeper: callkeep.New(o.Pair), Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
+	return &Manager{keeper: callkeep.New(o.Pair), turns: mailbox.NewTurns(turnsOfOne * runtime.GOMAXPROCS(0)), Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

@@ -1,5 +1,5 @@
 // Package mailbox runs functions one after the other on one goroutine, so that what they share needs no lock. A mailbox starts no
-// goroutine: Run takes the one of its caller.
+// goroutine: Run takes the one of its caller. Turns bounds how many of them work at a time.
 package mailbox
 
 import "sync"
@@ -11,10 +11,20 @@ type Mailbox struct {
 	wake   chan struct{} // one token: the queue changed
 	ending bool
 	ended  bool
+
+	turns *Turns        // nil: it works when it likes
+	ready chan struct{} // it has a turn
 }
 
 // New returns an empty mailbox.
 func New() *Mailbox { return &Mailbox{wake: make(chan struct{}, 1)} }
+
+// Under returns an empty mailbox that works when it has a turn.
+func Under(t *Turns) *Mailbox {
+	m := New()
+	m.turns, m.ready = t, make(chan struct{}, 1)
+	return m
+}
 
 // Post queues f; it never blocks. False: the mailbox has ended and f will not run.
 func (m *Mailbox) Post(f func()) bool {
@@ -47,22 +57,30 @@ func (m *Mailbox) signal() {
 // Run runs the functions until End.
 func (m *Mailbox) Run() {
 	var batch []func()
-	for {
+	for fresh := true; m.wait(); fresh = false {
+		m.turns.take(m.ready, fresh)
 		m.mu.Lock()
 		batch, m.queue = m.queue, batch[:0]
-		if len(batch) == 0 && m.ending {
-			m.ended = true
-			m.mu.Unlock()
-			return
-		}
 		m.mu.Unlock()
-		if len(batch) == 0 {
-			<-m.wake
-			continue
-		}
 		for i, f := range batch {
 			f()
 			batch[i] = nil
 		}
+		m.turns.give()
+	}
+}
+
+// wait waits until something was posted; false: the mailbox has ended.
+func (m *Mailbox) wait() bool {
+	for {
+		m.mu.Lock()
+		posted := len(m.queue) > 0
+		m.ended = !posted && m.ending
+		ended := m.ended
+		m.mu.Unlock()
+		if posted || ended {
+			return posted
+		}
+		<-m.wake
 	}
 }
