@@ -25,11 +25,19 @@ func Offer(l Local) (*Session, error) {
 	}
 	a.Mux = p.RTCPMultiplexing
 	a.Codecs = codecs
-	if codecs[0].Rate == 8000 && p.silence() {
+	var clocks []int // events and noise have the clock of the codec beside them (RFC 4733 2.1, RFC 3389 4), whichever the peer takes
+	for _, c := range codecs {
+		if !slices.Contains(clocks, c.Rate) {
+			clocks = append(clocks, c.Rate)
+		}
+	}
+	if slices.Contains(clocks, static[13].Rate) && p.silence() {
 		a.Codecs = append(a.Codecs, static[13])
 	}
-	if p.dtmf() {
-		a.Codecs = append(a.Codecs, Codec{PT: eventPT, Name: TelephoneEvent, Rate: codecs[0].Rate, Channels: 1, Fmtp: events})
+	for n, rate := range clocks {
+		if p.dtmf() {
+			a.Codecs = append(a.Codecs, Codec{PT: eventPT + uint8(n), Name: TelephoneEvent, Rate: rate, Channels: 1, Fmtp: events})
+		}
 	}
 	return s, nil
 }

@@ -33,7 +33,7 @@ var static = map[uint8]Codec{
 // events are the telephone-events that we relay, as a=fmtp has them.
 var events = fmt.Sprintf("0-%d", audio.LastEvent)
 
-// eventPT is the payload type of telephone-event in our offers.
+// eventPT is the payload type of telephone-event in our offers; codecs of a second clock have the next one.
 const eventPT = 101
 
 // ProfileOf is the voip profile of the peer of an interface.

@@ -3,6 +3,7 @@ package sdp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"strings"
@@ -127,6 +128,41 @@ func TestNewKeys(t *testing.T) {
 	two, err := NewCrypto(srtp.AES80, 1)
 	if err != nil || bytes.Equal(one.Key, two.Key) || len(one.Key) != 30 || !strings.HasSuffix(one.line(), "|2^31") {
 		t.Errorf("%s, %s, %v", one.line(), two.line(), err)
+	}
+}
+
+// A peer that takes the second codec of an offer has digits and noise too, although that codec has another clock.
+func TestEachClockHasItsEvents(t *testing.T) {
+	narrow, wide := config.Codec{Name: "g711alaw64k", SilenceSuppression: true}, config.Codec{Name: "opus"}
+	for name, x := range map[string]struct {
+		first, second config.Codec
+		answer        string
+		event, noise  string
+	}{
+		"G.711 of G.711 and Opus": {narrow, wide, "8 13 101\r\na=rtpmap:101 telephone-event/8000", "101/8000", "13/8000"},
+		"Opus of G.711 and Opus":  {narrow, wide, "111 102\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:102 telephone-event/48000", "102/48000", "none"},
+		"G.711 of Opus and G.711": {wide, narrow, "8 13 102\r\na=rtpmap:102 telephone-event/8000", "102/8000", "13/8000"},
+	} {
+		p := pbxProfile()
+		x.first.Index, x.second.Index = 1, 2
+		p.Codecs = []config.Codec{x.first, x.second}
+		s, err := Offer(local(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Accept(s, parse(t, plain("m=audio 4000 RTP/AVP "+x.answer)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := func(c *Codec) string {
+			if c == nil {
+				return "none"
+			}
+			return fmt.Sprintf("%d/%d", c.PT, c.Rate)
+		}
+		if text(c.DTMF) != x.event || text(c.CN) != x.noise {
+			t.Errorf("%s: events %s, noise %s; want %s, %s\n%s", name, text(c.DTMF), text(c.CN), x.event, x.noise, s.Marshal())
+		}
 	}
 }
 

@@ -21,15 +21,15 @@ func TestSpareFormats(t *testing.T) {
 		also    []Codec
 		want    string // codec, spare formats as they come and as they are wanted, claimed numbers
 	}{
-		{"answered with one", profile, "m=audio 4000 RTP/AVP 8 101" + events, true, nil, "PCMA [] [111]"},
-		{"answered with several", profile, "m=audio 4000 RTP/AVP 8 0 9 101" + events, true, nil, "PCMA [0-0 9-9] [111]"},
-		{"answered in another order", profile, "m=audio 4000 RTP/AVP 9 8 101" + events, true, nil, "G722 [8-8] [111]"},
-		{"answered under another number", profile, "m=audio 4000 RTP/AVP 8 107\r\na=rtpmap:107 opus/48000/2", true, nil, "PCMA [111-107 107-107] [107 111]"},
+		{"answered with one", profile, "m=audio 4000 RTP/AVP 8 101" + events, true, nil, "PCMA [] [102 111]"},
+		{"answered with several", profile, "m=audio 4000 RTP/AVP 8 0 9 101" + events, true, nil, "PCMA [0-0 9-9] [102 111]"},
+		{"answered in another order", profile, "m=audio 4000 RTP/AVP 9 8 101" + events, true, nil, "G722 [8-8] [102 111]"},
+		{"answered under another number", profile, "m=audio 4000 RTP/AVP 8 107\r\na=rtpmap:107 opus/48000/2", true, nil, "PCMA [111-107 107-107] [102 107 111]"},
 		{"its first codec under another number", profile, "m=audio 4000 RTP/AVP 107\r\na=rtpmap:107 opus/48000/2", true, nil, "OPUS [107-107] [101 107 111]"},
-		{"under a number that means something else to us", profile, "m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 opus/48000/2", true, nil, "PCMA [111-101] [101 111]"},
-		{"events under another number", profile, "m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000", true, nil, "PCMA [] [111]"},
-		{"unknown formats", profile, "m=audio 4000 RTP/AVP 8 101 97 98" + events + "\r\na=rtpmap:97 RED/8000", true, nil, "PCMA [] [97 98 111]"},
-		{"events of another rate", profile, "m=audio 4000 RTP/AVP 8 101 100" + events + "\r\na=rtpmap:100 telephone-event/16000", true, nil, "PCMA [] [100 111]"},
+		{"under a number that means something else to us", profile, "m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 opus/48000/2", true, nil, "PCMA [111-101] [101 102 111]"},
+		{"events under another number", profile, "m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000", true, nil, "PCMA [] [102 111]"},
+		{"unknown formats", profile, "m=audio 4000 RTP/AVP 8 101 97 98" + events + "\r\na=rtpmap:97 RED/8000", true, nil, "PCMA [] [97 98 102 111]"},
+		{"events of another rate", profile, "m=audio 4000 RTP/AVP 8 101 100" + events + "\r\na=rtpmap:100 telephone-event/16000", true, nil, "PCMA [] [100 102 111]"},
 		{"an offer", profile, "m=audio 4000 RTP/AVP 8 9 101" + events, false, nil, "PCMA [] []"},
 		{"an offer, the other leg has agreed on several", profile, "m=audio 4000 RTP/AVP 8 9 101" + events, false, []Codec{{Name: G722, Rate: 8000}}, "PCMA [9-9] []"},
 		{"an offer with the other law, which we have not", narrow, "m=audio 4000 RTP/AVP 8 0 101" + events, false, nil, "PCMA [0-0] []"},
