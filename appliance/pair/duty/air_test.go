@@ -157,8 +157,8 @@ func (m *member) get() (leads, linked bool) {
 }
 
 func (p fakePath) Say(w pair.Word) {
-	before := p.m.said
-	p.m.set(func() { p.m.said = w })
+	var before pair.Word
+	p.m.set(func() { before, p.m.said = p.m.said, w })
 	if w.Yields && !before.Yields {
 		p.m.note("yield, term %v", p.m.o.Term.Runs())
 	}
