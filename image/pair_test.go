@@ -24,7 +24,7 @@ import (
 // the voice follows from it.
 var advertise = number("VIADUCT_PAIR_ADVERTISE", 1000)
 
-// ptime is how many milliseconds of voice a packet holds. A box in an emulator carries some 1,500 packets a second in all: 100 calls with longer ones.
+// ptime is how many milliseconds of voice a packet holds. An emulated processor carries 100 calls with packets of 60 ms, and not with those of 20.
 var ptime = number("VIADUCT_PAIR_PTIME", 20)
 
 // number is that of a variable in the environment, or the usual one.

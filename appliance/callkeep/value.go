@@ -10,7 +10,6 @@ package callkeep
 
 import (
 	"bytes"
-	_ "embed" // the dictionary
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -107,18 +106,10 @@ type Joined struct {
 
 // A value begins with its form, so that boxes of different releases can tell. What follows is compressed: the length of the way through the
 // tables, that way, and the rest as JSON. In JSON the way would take half as much again.
-//
-// The dictionary of the compression is a call without what tells one call from another. It makes the value as small as DEFLATE would, for a tenth of
-// the processor time. It is part of the form: with another one, form has to be another number.
 const (
 	form    = 2
 	maxText = 1 << 20 // octets
 )
-
-//go:embed dictionary.json
-var dictionaryText []byte
-
-var dictionary = s2.MakeDict(dictionaryText, nil)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
@@ -139,7 +130,7 @@ func Marshal(c *Call) ([]byte, error) {
 	defer buffers.Put(b)
 	b.Reset()
 	b.Grow(s2.MaxEncodedLen(text.Len()))
-	return append([]byte{form}, dictionary.Encode(b.AvailableBuffer()[:b.Cap()], text.Bytes())...), nil
+	return append([]byte{form}, s2.Encode(b.AvailableBuffer()[:b.Cap()], text.Bytes())...), nil
 }
 
 // Unmarshal reads a call.
@@ -150,7 +141,7 @@ func Unmarshal(b []byte) (*Call, error) {
 	if n, err := s2.DecodedLen(b[1:]); err != nil || n > maxText {
 		return nil, errors.New("read call: it is cut off, or too large")
 	}
-	text, err := dictionary.Decode(nil, b[1:])
+	text, err := s2.Decode(nil, b[1:])
 	if err != nil {
 		return nil, fmt.Errorf("read call: %w", err)
 	}
