@@ -421,7 +421,7 @@ func HashPassword(_, elem any) error {
 	if a.Password == "" || isHash(string(a.Password)) {
 		return nil
 	}
-	h, err := bcrypt.GenerateFromPassword([]byte(a.Password), bcrypt.DefaultCost)
+	h, err := bcrypt.GenerateFromPassword([]byte(a.Password), hashCost)
 	if err != nil {
 		return fmt.Errorf("password: %w", err)
 	}
