@@ -29,6 +29,7 @@ type Server struct {
 	http     *http.Server
 	socket   net.Listener
 	unfollow context.CancelFunc // ends the followers of events
+	grace    time.Duration      // for requests that run at the end
 }
 
 // Listen opens the socket; requests wait in its queue until Run.
@@ -60,7 +61,7 @@ func Listen(o Options, b Backend) (*Server, error) {
 	mux.HandleFunc("POST "+wire.PathConfigHelp, h.configHelp)
 	mux.HandleFunc("GET "+wire.PathStatus, h.status)
 	mux.HandleFunc("GET "+wire.PathStatus+"/{part}", h.status)
-	return &Server{socket: l, unfollow: unfollow, http: &http.Server{
+	return &Server{socket: l, unfollow: unfollow, grace: time.Second, http: &http.Server{
 		Handler:           versioned(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       10 * time.Minute,
@@ -90,7 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.unfollow()
-	grace, cancel := context.WithTimeout(base, time.Second)
+	grace, cancel := context.WithTimeout(base, s.grace)
 	defer cancel()
 	err := s.http.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
