@@ -84,20 +84,18 @@ func TestQueryNTP(t *testing.T) {
 			if (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
 				t.Fatalf("error %v, want %q", err, c.err)
 			}
-			if err == nil && (s.Offset-c.offset).Abs() > 100*time.Millisecond {
-				t.Errorf("offset %v, want %v", s.Offset, c.offset)
+			if err == nil && (s.Offset-c.offset).Abs() > s.Distance { // half of the time that the answer took, on a busy machine
+				t.Errorf("offset %v within %v, want %v", s.Offset, s.Distance, c.offset)
 			}
 		})
 	}
 }
 
 func TestQueryEndsWithItsContext(t *testing.T) {
-	silent := responder(t, func([]byte) []byte { return nil })
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	begin := time.Now()
-	if _, err := queryNTP(ctx, silent, 4); err == nil || time.Since(begin) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(begin))
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := responder(t, func([]byte) []byte { cancel(); return nil })
+	if _, err := queryNTP(ctx, silent, 4); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v, and not an end of the wait", err)
 	}
 }
 
@@ -115,7 +113,7 @@ func TestObservingClockSyncsOverLoopback(t *testing.T) {
 	stop := start(t, c)
 	select {
 	case <-c.FirstSync():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("not synchronised: %+v", c.Status())
 	}
 	if st := c.Status(); st.Adjustable || st.Servers[0].Stratum != 2 || !st.Servers[0].Used {
