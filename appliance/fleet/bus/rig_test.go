@@ -130,7 +130,7 @@ func (h *hub) start() {
 	h.server, err = server.NewServer(h.options.Clone())
 	must(h.t, err)
 	h.server.Start()
-	if !h.server.ReadyForConnections(10 * time.Second) {
+	if !h.server.ReadyForConnections(hangs) {
 		h.t.Fatal("the hub does not start")
 	}
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(h.server.WebsocketURL(), "wss://"))
@@ -187,10 +187,13 @@ func (c *client) start() {
 	c.t.Cleanup(func() { cancel(); run.Wait() })
 }
 
+// hangs is how long a test waits for what never comes.
+const hangs = time.Minute
+
 // until waits until the state is one.
 func (c *client) until(what status.FleetState) State {
 	c.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(hangs)
 	for {
 		c.mu.Lock()
 		s, next := c.state, c.stated
@@ -207,7 +210,7 @@ func (c *client) until(what status.FleetState) State {
 }
 
 func (c *client) within() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	c.t.Cleanup(cancel)
 	return ctx
 }
@@ -238,7 +241,7 @@ func receive[T any](t testing.TB, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(hangs):
 		t.Fatal("nothing comes")
 		panic("unreachable")
 	}
