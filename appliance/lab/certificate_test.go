@@ -25,7 +25,7 @@ func (r *running) boxCertificate() tls.ConnectionState {
 }
 
 func (r *running) handshake() (tls.ConnectionState, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(r.ctx, hangs)
 	defer cancel()
 	raw, err := r.WAN.Dial(ctx, "tcp4", r.Teams.Hubs[0].site.addr.String(), netip.AddrPortFrom(BoxWAN, r.options.SBCPort).String())
 	if err != nil {

@@ -122,7 +122,7 @@ func TestACollectorReadsTheMetrics(t *testing.T) {
 		t.Fatalf("%v\n%s", err, root)
 	}
 	from := func(n *Namespace, at netip.Addr, token string) (int, string) {
-		c := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c := &http.Client{Timeout: hangs, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			return n.Dial(ctx, network, "", address)

@@ -17,7 +17,7 @@ import (
 // refusedWith waits for a refusal with text in its reason.
 func refusedWith(t *testing.T, w *World, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(hangs); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, r := range w.Teams.Refusals() {
 			if strings.Contains(r.Text, text) {
 				return

@@ -224,7 +224,7 @@ func TestStarfaceRetransmitsAndCancels(t *testing.T) {
 	<-call.Ringing()
 	ended := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), hangs)
 		defer cancel()
 		ended <- call.Cancel(ctx, `SIP;cause=200;text="Call completed elsewhere"`)
 	}()

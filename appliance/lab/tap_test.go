@@ -51,12 +51,15 @@ func (x *tap) send(text string) {
 	}
 }
 
+// hangs is how long a test waits for what never comes.
+const hangs = time.Minute
+
 func (x *tap) next() *message {
 	x.t.Helper()
 	select {
 	case m := <-x.in:
 		return m
-	case <-time.After(5 * time.Second):
+	case <-time.After(hangs):
 		x.t.Fatalf("%s: no message came", x.name)
 		return nil
 	}
@@ -127,7 +130,7 @@ func dialHub(t *testing.T, w *World, hub int, cert *tls.Certificate) (*tap, erro
 
 func dialHubAs(t *testing.T, w *World, hub int, c *tls.Config) (*tap, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangs)
 	defer cancel()
 	raw, err := w.Box.Dial(ctx, "tcp4", "", netip.AddrPortFrom(sites[hub].addr, teamsPort).String())
 	if err != nil {
@@ -255,7 +258,7 @@ func (s *standIn) join(body []byte) {
 
 func wantTone(t *testing.T, who string, a *Audio, hz float64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangs)
 	defer cancel()
 	tone, err := a.Listen(ctx, 300*time.Millisecond)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestTeamsRefusesHandshakes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := dialHub(t, w, 0, c.cert)
-			for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(hangs); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 				for _, r := range w.Teams.Refusals() {
 					if strings.Contains(r.Text, c.reason) {
 						return
@@ -388,7 +388,7 @@ func TestKeepAliveIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 10)
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(hangs))
 	if n, err := conn.Read(buf); err != nil || string(buf[:n]) != "\r\n" {
 		t.Errorf("double CRLF was answered by %q, %v", buf[:n], err)
 	}

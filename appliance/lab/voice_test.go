@@ -17,7 +17,7 @@ func TestTheBoxPlaysTheRingingTone(t *testing.T) {
 	if p := out.Provisionals(); len(p) == 0 || p[len(p)-1].Code != 183 || !p[len(p)-1].Media {
 		t.Errorf("the PBX was told %+v", p)
 	}
-	ctx, stop := context.WithTimeout(r.ctx, 12*time.Second)
+	ctx, stop := context.WithTimeout(r.ctx, hangs)
 	defer stop()
 	for { // it sounds for one second of five
 		tone, err := out.Audio.Listen(ctx, 300*time.Millisecond)

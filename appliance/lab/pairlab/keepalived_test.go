@@ -33,7 +33,7 @@ vrrp_instance lan {
 	interface eth00
 	virtual_router_id 173
 	priority %[1]d
-	advert_int 0.1
+	advert_int %[2]g
 	virtual_ipaddress {
 		192.168.1.1/32 dev eth00
 	}
@@ -43,7 +43,7 @@ vrrp_instance wan {
 	interface eth01
 	virtual_router_id 173
 	priority %[1]d
-	advert_int 0.1
+	advert_int %[2]g
 	virtual_ipaddress {
 		123.123.123.123/32 dev eth01
 	}
@@ -55,7 +55,7 @@ func (p *pair) keepalived(priority int) (log *lab.Log, stop func(unix.Signal)) {
 	p.t.Helper()
 	dir, log := p.t.TempDir(), &lab.Log{}
 	file := filepath.Join(dir, "keepalived.conf")
-	p.must(os.WriteFile(file, fmt.Appendf(nil, keepalivedConfig, priority), 0o600))
+	p.must(os.WriteFile(file, fmt.Appendf(nil, keepalivedConfig, priority, float64(interval())/1000), 0o600))
 	cmd := exec.Command("keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", file, "--pid", filepath.Join(dir, "pid"), "--vrrp_pid", filepath.Join(dir, "vrrp.pid"))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true} // it has a child, which does the work
@@ -88,7 +88,7 @@ func TestKeepalivedIsTheOtherBox(t *testing.T) {
 	first, err := p.Paste(lab.Setup{Sessions: 200, Channels: 200})
 	p.must(err)
 	box.paste(p, first)
-	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lab.PairLines, 100, box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
+	box.paste(p, "enable\nconfigure\n"+fmt.Sprintf(lab.PairLines, interval(), box.key(p), strings.Repeat("ab", 32))+"end\ncopy running-config startup-config\n")
 	keepalived := func() bool {
 		has, err := p.Second.Has(lab.BoxLAN)
 		p.must(err)
@@ -108,9 +108,9 @@ func TestKeepalivedIsTheOtherBox(t *testing.T) {
 	p.wait("keepalived takes over from a dead box", keepalived)
 	p.must(box.Start(p.ctx))
 	p.wait("our box joins", func() bool { return box.is(p) == "joining" })
-	time.Sleep(4 * time.Second) // longer than a box that hears nobody joins
-	if p.holds(box) || box.is(p) != "joining" || !keepalived() {
-		t.Errorf("our box does not obey: it is %s", box.is(p))
+	time.Sleep(5 * time.Second) // longer than a box that hears nobody joins
+	if text := box.exec(p, "show redundancy"); p.holds(box) || !strings.Contains(text, "State: joining") || !keepalived() {
+		t.Errorf("our box does not obey: it says %s", text)
 	}
 
 	stop(unix.SIGTERM)
