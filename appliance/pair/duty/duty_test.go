@@ -366,6 +366,7 @@ func TestASwitchThatNobodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, one, _, _, end := running(t)
 		defer end()
+		one.waits = true // or it may be over before somebody could wait
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := one.Switch(ctx); !errors.Is(err, context.Canceled) {

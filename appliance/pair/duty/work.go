@@ -53,10 +53,14 @@ func (w *work) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	open, shutDown := context.WithCancel(context.Background())
 	w.stop, w.shutDown = stop, shutDown
-	if w.e.Role() == pair.Active { // it goes on with the table that it has
+	w.mu.Lock() // the other box may be heard already
+	active := w.e.Role() == pair.Active
+	if active { // it goes on with the table that it has
 		w.extend(time.Now())
 		w.give(order{do: takeOver, why: "it had the addresses before it was one of a pair"})
-	} else {
+	}
+	w.mu.Unlock()
+	if !active {
 		w.d.link.Follow()
 		w.d.o.Term.End()
 		w.give(order{do: drop}) // addresses may be here from before
@@ -234,7 +238,7 @@ func (w *work) learnt(now time.Time, facts Facts) bool {
 	return w.e.Role() == pair.Active && (facts.Calls > 0 || speaks && other.Role == pair.Standby && other.Eligible)
 }
 
-// extend has the term run on from a decision.
+// extend has the term run on from a decision. The lock is held.
 func (w *work) extend(now time.Time) {
 	w.until = now.Add(w.e.Term(now))
 	w.d.o.Term.ExtendTo(w.until)
