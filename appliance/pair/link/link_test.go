@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -42,7 +43,7 @@ func twoBoxes(t testing.TB) (one, two *box) {
 			default:
 			}
 		}})
-		b.s = Settings{Box: uint8(n + 1), Key: key, Own: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 7, byte(n + 1)}), freePort(t))}
+		b.s = Settings{Box: uint8(n + 1), Key: key, Own: free(t, netip.AddrFrom4([4]byte{127, 0, 7, byte(n + 1)}))}
 		boxes[n] = b
 	}
 	one, two = boxes[0], boxes[1]
@@ -223,11 +224,17 @@ func TestNotesArriveWhoeverIsActiveAndAfterABreak(t *testing.T) {
 	want("b")
 }
 
-// freePort is one that nobody listens on.
-func freePort(t testing.TB) uint16 {
+// free is a port of an address that nobody has. It is none of those that the kernel gives to connections: one that has just ended would keep its own for
+// a minute.
+func free(t testing.TB, address netip.Addr) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.7.1:0")
-	must(t, err)
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
+	for range 100 {
+		at := netip.AddrPortFrom(address, uint16(10_000+rand.IntN(20_000)))
+		if l, err := net.Listen("tcp", at.String()); err == nil {
+			l.Close()
+			return at
+		}
+	}
+	t.Fatalf("no port is free at %s", address)
+	return netip.AddrPort{}
 }
