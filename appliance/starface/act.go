@@ -91,13 +91,19 @@ func (k *Keeper) set(ctx context.Context, j job) error {
 	}
 	if err := k.o.Client.SetDoNotDisturb(ctx, id, now, true); err != nil {
 		var e *Error
-		if errors.As(err, &e) && e.Status >= 300 && e.Status < 500 { // it was not done, that is certain
-			k.forget(j.name)
+		if errors.As(err, &e) && e.Status >= 300 && (e.Status < 500 || k.isOff(ctx, id)) {
+			k.forget(j.name) // it was not done, that is certain: who switches it on from now on does so himself
 		}
 		return err
 	}
 	k.update(j.name, k.begun)
 	return nil
+}
+
+// isOff says whether do not disturb is off for certain.
+func (k *Keeper) isOff(ctx context.Context, id int64) bool {
+	now, err := k.o.Client.PhoneConfig(ctx, id)
+	return err == nil && !now.DoNotDisturb
 }
 
 // begun is that do not disturb is on, by us.

@@ -153,6 +153,29 @@ func TestAServiceThatEnds(t *testing.T) {
 	})
 }
 
+// A request that fails, and has done nothing, makes nothing ours: the user may switch it on himself before it is tried again.
+func TestWhatAUserSwitchesOnAfterARequestThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := pbx(starfacerest.Options{})
+		s.Instead(func(w http.ResponseWriter, q *http.Request) bool {
+			if q.Method == http.MethodPut {
+				w.WriteHeader(500)
+			}
+			return q.Method == http.MethodPut
+		})
+		k := keeper(t, s, nil)
+		defer run(t, k)()
+		k.Want(anna(Set))
+		expect(t, k, s, Refused, false)
+		s.Switch(21, true)
+		s.Instead(nil)
+		time.Sleep(2 * refusedFirst)
+		expect(t, k, s, Own, true)
+		k.Want(anna(Release))
+		expect(t, k, s, Idle, true)
+	})
+}
+
 // Users switch do not disturb in Teams and at their phones, the STARFACE fails now and then, the box restarts: what a user has switched on himself is
 // never switched off, nobody has two writers, and at the end all is as it should be.
 func TestManyUsersForHours(t *testing.T) {
@@ -189,12 +212,15 @@ func TestManyUsersForHours(t *testing.T) {
 			k := keeper(t, s, m)
 			stop := run(t, k)
 			for range 500 {
+				synctest.Wait()
 				mu.Lock()
 				n := r.IntN(people)
 				id := int64(100 + n)
 				switch r.IntN(10) {
 				case 0:
-					if s.Phones(id).DoNotDisturb == own[id] { // who sees it on by us leaves it to us, or switches it off
+					if !own[id] && m.has(fmt.Sprintf(`"name":"p%d"`, n)) { // what he switches on now, the box takes for its own: it cannot tell
+						s.Switch(id, false)
+					} else if s.Phones(id).DoNotDisturb == own[id] { // who sees it on by us leaves it to us, or switches it off
 						own[id] = !own[id]
 						s.Switch(id, own[id])
 					} else {

@@ -41,6 +41,12 @@ func (m *memory) save(text []byte) error {
 	return nil
 }
 
+func (m *memory) has(text string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Contains(string(m.text), text)
+}
+
 // keeper makes one whose book is in a file of its own, or in m.
 func keeper(t *testing.T, h http.Handler, m *memory) *Keeper {
 	t.Helper()
