@@ -71,7 +71,7 @@ func handshake(t *testing.T, server, client *tls.Config) (state tls.ConnectionSt
 		t.Fatal(err)
 	}
 	defer l.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	exchange := func(c *tls.Conn) error {
 		if err := c.HandshakeContext(ctx); err != nil {
