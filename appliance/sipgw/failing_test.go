@@ -29,7 +29,7 @@ func TestPeerThatSays503IsLeftAlone(t *testing.T) {
 	if e := want[Failed](t, b.call); e.Code != 503 || e.Local || e.RetryAfter != time.Second {
 		t.Errorf("%+v", e)
 	}
-	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	first.c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("the connection is still open: %v", err)
 	}
@@ -130,7 +130,7 @@ func TestSeveralAddressesOfAName(t *testing.T) {
 	defer moved.Close()
 	b.names.Store(&fakeNames{"sip.example": {other}})
 	refuse(secureServer(t, moved, cert, func() { b.invite(nil) }))
-	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	first.c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("the connection to the old address is still open: %v", err)
 	}

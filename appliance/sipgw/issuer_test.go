@@ -40,7 +40,7 @@ func TestUnknownIssuersAreReported(t *testing.T) {
 			if r.gateway != "gw" || !strings.HasPrefix(r.peer, peer) || r.e.Subject != "sip.example" || !r.e.Root || r.e.SHA256 != pki.Fingerprint(foreign.cert) {
 				t.Errorf("%s %s %v", r.gateway, r.peer, r.e)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Error("not reported")
 		}
 	}

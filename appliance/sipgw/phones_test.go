@@ -110,7 +110,7 @@ func (p *phone) write(m string) {
 func (p *phone) want(start string) string {
 	p.t.Helper()
 	buf := make([]byte, 65536)
-	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	n, err := p.c.Read(buf)
 	if err != nil {
 		p.t.Fatal(err)
@@ -350,7 +350,7 @@ func TestABaseHasAConnectionForEachHandset(t *testing.T) {
 	}
 	for _, p := range all { // all are still there
 		p.c.Write([]byte("\r\n\r\n"))
-		p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		p.c.SetReadDeadline(time.Now().Add(patience))
 		if pong, err := p.r.Peek(2); err != nil || string(pong) != "\r\n" {
 			t.Fatalf("%q %v", pong, err)
 		}

@@ -196,7 +196,7 @@ func TestNewCertificateOpensConnectionsAnew(t *testing.T) {
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}
-	theirs.SetReadDeadline(time.Now().Add(5 * time.Second))
+	theirs.SetReadDeadline(time.Now().Add(patience))
 	if _, err := theirs.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("a connection of the peer is still open: %v", err)
 	}
@@ -212,7 +212,7 @@ func TestNewCertificateOpensConnectionsAnew(t *testing.T) {
 	first.write(reply(invite, "486 Busy Here", "z", "", ""))
 	first.want("ACK ")
 	want[Failed](t, b.call)
-	first.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	first.c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := first.r.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("the old connection is still open: %v", err)
 	}
@@ -301,7 +301,7 @@ func TestAProxyShowsThePeersName(t *testing.T) {
 	answer("other.example")
 	stranger := acceptPeer(t, elsewhere)
 	c = tls.Server(stranger.c, &tls.Config{ClientAuth: tls.RequireAnyClientCert, Certificates: []tls.Certificate{cert}})
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if n, err := c.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("a stranger got %d octets, %v", n, err)
 	}

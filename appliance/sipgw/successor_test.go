@@ -69,7 +69,7 @@ func (b *box) stateOf(l *Leg) (x LegState) {
 // silent demands that a connection has ended without a word.
 func (p *peer) silent() {
 	p.t.Helper()
-	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	rest, err := io.ReadAll(p.r)
 	if len(rest) != 0 || !errors.Is(err, syscall.ECONNRESET) {
 		p.t.Errorf("the last word was %q, %v", rest, err)
@@ -263,7 +263,7 @@ func TestConnectionsEndBeforeASwitch(t *testing.T) {
 	p.write(overTLS(inDialogText("ACK", "c1", "a1", tagOf(field(ok, "To")), 1, "", "")))
 	want[Acked](t, a.call)
 	a.s.Disconnect()
-	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	if rest, err := io.ReadAll(p.r); len(rest) != 0 || err != nil { // TLS says that it is the end
 		t.Errorf("the last word was %q, %v", rest, err)
 	}

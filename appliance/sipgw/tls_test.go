@@ -90,7 +90,7 @@ func (a *authority) pair(t *testing.T, name string, usage ...x509.ExtKeyUsage) t
 func TestStrangersAreDroppedBeforeTheHandshake(t *testing.T) {
 	b := newBox(t, true, nil)
 	if p, err := b.tryConnect("127.0.0.9", b.secure); err == nil {
-		p.c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		p.c.SetReadDeadline(time.Now().Add(patience))
 		if n, err := p.c.Read(make([]byte, 1)); n != 0 || err == nil || isTimeout(err) {
 			t.Errorf("read %d, %v", n, err)
 		}
@@ -114,19 +114,21 @@ func TestHandshakeDeadline(t *testing.T) {
 	for range 20 {
 		p := b.connect("127.0.0.2", b.secure)
 		wg.Go(func() {
-			p.c.SetReadDeadline(time.Now().Add(8 * time.Second))
+			p.c.SetReadDeadline(time.Now().Add(patience))
 			if _, err := p.c.Read(make([]byte, 1)); isTimeout(err) {
 				t.Error("an idle connection stays")
 			}
 		})
 	}
 	wg.Wait()
-	if d := time.Since(start); d < 4*time.Second || d > 7*time.Second {
+	if d := time.Since(start); d < 4*time.Second {
 		t.Errorf("closed after %v", d)
 	}
-	time.Sleep(100 * time.Millisecond)
-	if st := b.s.Gateways()[0]; st.Connections != 0 {
-		t.Errorf("%+v", st)
+	for b.s.Gateways()[0].Connections != 0 {
+		if time.Since(start) > patience {
+			t.Fatalf("%+v", b.s.Gateways()[0])
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -143,7 +145,7 @@ func TestClientCertificateWithServerUsageOnly(t *testing.T) {
 	try := func(cert ...tls.Certificate) error {
 		p := b.connect("127.0.0.2", b.secure)
 		c := tls.Client(p.c, &tls.Config{RootCAs: pool, ServerName: "sbc.example", Certificates: cert})
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		if _, err := c.Write([]byte(crlf(strings.ReplaceAll(strings.ReplaceAll(overTCP(inviteText("o", sipmsg.Token(6), "", "")), "INVITE", "OPTIONS"), "/TCP", "/TLS")))); err != nil {
 			return err
 		}

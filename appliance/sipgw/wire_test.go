@@ -39,6 +39,9 @@ type box struct {
 	stop   func() // ends the stack, which takes a moment
 }
 
+// patience is for what must come: a machine that has other things to do takes its time.
+const patience = 20 * time.Second
+
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,7 +107,7 @@ func newBoxWith(t *testing.T, secure bool, change func(*config.Config, *config.S
 		cancel()
 		select {
 		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Error("the stack does not end")
 		}
 		b.call.End()
@@ -145,7 +148,7 @@ func (b *box) connect(from string, to netip.AddrPort) *peer {
 
 // tryConnect may fail where the box resets a connection before the dialler has looked at it.
 func (b *box) tryConnect(from string, to netip.AddrPort) (*peer, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
 	c, err := d.Dial("tcp", to.String())
 	if err != nil {
 		return nil, err
@@ -173,7 +176,7 @@ func (p *peer) write(messages ...string) {
 // message reads one message off a stream.
 func (p *peer) message() string {
 	p.t.Helper()
-	p.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	m := ""
 	for {
 		line, err := p.r.ReadString('\n')
@@ -249,7 +252,7 @@ func viaTCP(c *config.Config) {
 
 func acceptPeer(t *testing.T, l net.Listener) *peer {
 	t.Helper()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	c, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +357,7 @@ func TestLargeRequestsGoByTCPAndFallBackToUDP(t *testing.T) {
 	}
 	b.invite(nil)
 	buf := make([]byte, 65536)
-	u.SetReadDeadline(time.Now().Add(5 * time.Second))
+	u.SetReadDeadline(time.Now().Add(patience))
 	if n, err := u.Read(buf); err != nil || !strings.HasPrefix(field(string(buf[:n]), "Via"), "SIP/2.0/UDP ") {
 		t.Errorf("%v %q", err, buf[:n])
 	}
@@ -385,7 +388,7 @@ func TestKeepAliveIsAnswered(t *testing.T) {
 		p.c.Write([]byte(part))
 		time.Sleep(20 * time.Millisecond)
 	}
-	p.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	pong := make([]byte, 4)
 	if _, err := io.ReadFull(p.r, pong); err != nil || string(pong) != "\r\n\r\n" {
 		t.Errorf("%q %v", pong, err)
@@ -471,7 +474,7 @@ func TestApplyLeavesConnectionsAlone(t *testing.T) {
 	if err := b.apply(); err != nil {
 		t.Fatal(err)
 	}
-	p.c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	p.c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := p.r.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("the connection is still open: %v", err)
 	}
