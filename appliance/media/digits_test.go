@@ -115,7 +115,7 @@ func TestDigitsThatTheOtherSideCannotTakeAreTold(t *testing.T) {
 			if e != (Event{A, Pressed, digit, length}) {
 				t.Errorf("%+v, want %d for %v", e, digit, length)
 			}
-		case <-time.After(2 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("digit %d was not told", digit)
 		}
 	}
@@ -145,7 +145,7 @@ func TestDigitsThatTheOtherSideCannotTakeAreTold(t *testing.T) {
 		t.Errorf("told twice, or what is no digit: %+v", e)
 	case <-time.After(rest):
 	}
-	if s := c.Stats(A); s.Invalid != 1 {
+	if s := c.until(A, func(s Stats) bool { return s.Invalid > 0 }); s.Invalid != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -100,9 +100,9 @@ func (w *wired) direct() (yes bool) {
 // talkUntil sends packets until something holds.
 func (w *wired) talkUntil(what string, holds func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("not in 20 s: %s", what)
+			w.t.Fatalf("not in %v: %s", patience, what)
 		}
 		w.call.a.send(8)
 	}
@@ -172,7 +172,7 @@ func TestANarrowPath(t *testing.T) {
 	if w.direct() {
 		t.Error("packets pass the kernel by")
 	}
-	if got := w.call.b.read(w.call.b.rtp, time.Second); len(got) != 172 {
+	if got := w.call.b.read(w.call.b.rtp, patience); len(got) != 172 {
 		t.Errorf("a packet in fragments: %d octets came", len(got))
 	}
 }
@@ -217,7 +217,7 @@ func TestADeviceThatTakesNothing(t *testing.T) {
 	w.talkUntil("the kernel tells the way", w.direct)
 	w.must(netlink.LinkSetMTU(w.link(), 150))
 	w.emit(172)
-	if got := w.call.b.read(w.call.b.rtp, time.Second); len(got) != 172 {
+	if got := w.call.b.read(w.call.b.rtp, patience); len(got) != 172 {
 		t.Errorf("a packet in fragments: %d octets came", len(got))
 	}
 	w.must(netlink.LinkSetDown(w.link()))
@@ -249,7 +249,7 @@ func TestAnAddressIsTakenAway(t *testing.T) {
 	b, err := netlink.ParseAddr("10.0.0.9/24")
 	w.must(err)
 	w.must(netlink.AddrAdd(w.link(), b))
-	for end := time.Now().Add(20 * time.Second); w.direct(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); w.direct(); time.Sleep(5 * time.Millisecond) {
 		if w.emit(172); time.Now().After(end) {
 			t.Fatal("packets from an address that the box has no more leave by the device")
 		}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
@@ -167,9 +166,9 @@ func (c *callOf) reportsBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
-	got := c.b.read(c.b.rtcp, 2*time.Second)
+	got := c.b.read(c.b.rtcp, patience)
 	for len(got) >= 8 && got[1] == senderReport {
-		got = c.b.read(c.b.rtcp, 2*time.Second)
+		got = c.b.read(c.b.rtcp, patience)
 	}
 	if len(got) < 8 || got[1] != receiverReport {
 		t.Errorf("B got %x", got)
@@ -177,7 +176,7 @@ func (c *callOf) reportsBothWays(t *testing.T) {
 	binary.BigEndian.PutUint32(plain[4:], c.b.ssrc)
 	c.b.write(c.b.rtcp, c.b.to.RTCP, plain)
 	for {
-		wire := c.a.read(c.a.rtcp, 2*time.Second)
+		wire := c.a.read(c.a.rtcp, patience)
 		got, err := c.a.in.DecryptRTCP(nil, wire, nil)
 		if err == nil && got[1] == receiverReport {
 			return

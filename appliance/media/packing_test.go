@@ -382,7 +382,7 @@ func TestTwoSidesWithDifferentPackets(t *testing.T) {
 	}
 	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
 	var report pionrtcp.ReceiverReport
-	if err := report.Unmarshal(c.b.read(c.b.rtcp, 2*time.Second)[:32]); err != nil || len(report.Reports) != 1 {
+	if err := report.Unmarshal(c.b.read(c.b.rtcp, patience)[:32]); err != nil || len(report.Reports) != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	if r := report.Reports[0]; r.SSRC != c.b.ssrc || uint16(r.LastSequenceNumber) != c.b.seq-1 || r.FractionLost != 7 || r.Jitter != 9 {

@@ -37,7 +37,10 @@ type securer interface {
 	DecryptRTCP(dst, wire []byte, h *pionrtcp.Header) ([]byte, error)
 }
 
-const rest = 100 * time.Millisecond // long enough that a packet would have come
+const (
+	rest     = 100 * time.Millisecond // long enough that a packet would have come
+	patience = 20 * time.Second       // longer than a machine that has other things to do takes for anything
+)
 
 func newPeer(t testing.TB, host string) *peer {
 	t.Helper()
@@ -110,7 +113,7 @@ func (p *peer) read(c *net.UDPConn, wait time.Duration) []byte {
 // receive is the next RTP packet, decrypted.
 func (p *peer) receive() []byte {
 	p.t.Helper()
-	b := p.read(p.rtp, 2*time.Second)
+	b := p.read(p.rtp, patience)
 	if b == nil {
 		p.t.Fatal("no packet came")
 	}
@@ -211,6 +214,16 @@ func (c *callOf) set(t testing.TB) {
 	t.Helper()
 	if err := errors.Join(c.Set(A, c.pa), c.Set(B, c.pb)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// until waits for the figures of a side to become what they must, and returns those of the end: what the thread still has to read is not
+// counted yet.
+func (c *callOf) until(side Side, so func(Stats) bool) (s Stats) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if s = c.Stats(side); so(s) || time.Now().After(end) {
+			return s
+		}
 	}
 }
 

@@ -229,9 +229,7 @@ func TestTheDoubtAboutARollOverEnds(t *testing.T) {
 		wire[len(wire)-1] ^= 1
 		c.a.write(c.a.rtp, c.a.to.RTP, wire)
 	}
-	for c.Stats(A).AuthFailed < doubted {
-		time.Sleep(ms)
-	}
+	c.until(A, func(s Stats) bool { return s.AuthFailed >= doubted })
 	var doubt uint8
 	c.thread.do(func() { doubt = c.legs[A].keys.doubt })
 	if doubt != 0 {

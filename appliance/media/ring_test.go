@@ -86,7 +86,7 @@ func TestAVoiceTakesThePlaceOfTheRingingTone(t *testing.T) {
 	c.pb = before
 	c.set(t)
 	sent := c.b.send(8)
-	for n := 0; ; n++ {
+	for began := time.Now(); ; {
 		got := c.a.receive()
 		if seqOf(got) != seqOf(last)+1 {
 			t.Errorf("number %d after %d", seqOf(got), seqOf(last))
@@ -94,7 +94,7 @@ func TestAVoiceTakesThePlaceOfTheRingingTone(t *testing.T) {
 		if last = got; string(payload(got)) == string(payload(sent)) {
 			break
 		}
-		if n > 5 {
+		if time.Since(began) > patience {
 			t.Fatal("the voice does not come")
 		}
 	}

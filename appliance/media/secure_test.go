@@ -48,8 +48,8 @@ func TestEdgesOfTheReplayWindow(t *testing.T) {
 			c.a.write(c.a.rtp, c.a.to.RTP, wire[step.packet])
 			if step.passes {
 				c.b.receive()
-			} else if c.b.read(c.b.rtp, 20*ms) != nil || c.Stats(A).Replayed != before+1 {
-				t.Errorf("%s: packet %d was taken: %+v", suite, step.packet-newest, c.Stats(A))
+			} else if s := c.until(A, func(s Stats) bool { return s.Replayed > before }); s.Replayed != before+1 || c.b.read(c.b.rtp, ms) != nil {
+				t.Errorf("%s: packet %d was taken: %+v", suite, step.packet-newest, s)
 			}
 		}
 	}
@@ -168,11 +168,11 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 					}
 				}
 				c.a.write(a, toA, wire)
-				if got := c.b.read(b, 2*time.Second); len(got) < 8 || got[1] != receiverReport {
+				if got := c.b.read(b, patience); len(got) < 8 || got[1] != receiverReport {
 					t.Errorf("B got %x", got)
 				}
 				c.b.write(b, toB, report(c.b))
-				got := c.a.read(a, 2*time.Second)
+				got := c.a.read(a, patience)
 				if suite != "" {
 					var err error
 					if got, err = c.a.in.DecryptRTCP(nil, got, nil); err != nil {
@@ -194,11 +194,7 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 				for _, bad := range [][]byte{wire, forged, report(c.a)} {
 					c.a.write(a, toA, bad)
 				}
-				for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(ms) {
-					if s := c.Stats(A); s.Replayed+s.AuthFailed == 3 {
-						break
-					}
-				}
+				c.until(A, func(s Stats) bool { return s.Replayed+s.AuthFailed >= 3 })
 				if c.b.read(b, 30*ms) != nil {
 					t.Error("a bad report passed")
 				}
@@ -206,7 +202,7 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 					t.Errorf("%+v", s)
 				}
 				c.a.write(a, toA, next)
-				if c.b.read(b, 2*time.Second) == nil {
+				if c.b.read(b, patience) == nil {
 					t.Error("the next report did not pass")
 				}
 			})
@@ -264,7 +260,7 @@ func tosOf(t *testing.T, c *net.UDPConn) byte {
 		t.Fatal(err)
 	}
 	b, oob := make([]byte, 2048), make([]byte, 64)
-	_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	_, n, _, _, err := c.ReadMsgUDPAddrPort(b, oob)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +298,7 @@ func TestASideOnIPv6(t *testing.T) {
 		stranger.send(8)
 	}
 	c.b.nothing("stranger")
-	if f := c.Stats(A); f.Foreign+f.KernelDrops != 50 || f.AuthFailed != 0 {
+	if f := c.until(A, func(s Stats) bool { return s.Foreign+s.KernelDrops >= 50 }); f.Foreign+f.KernelDrops != 50 || f.AuthFailed != 0 {
 		t.Errorf("%+v", f)
 	}
 	c.talk(t)
@@ -346,7 +342,7 @@ func TestVoiceUnderTheOldKeyUntilTheNewOneComes(t *testing.T) {
 		}
 		c.a.write(c.a.rtp, c.a.to.RTP, late)
 		c.b.nothing("the old key after the new one")
-		if s := c.Stats(A); s.AuthFailed != 1 || s.Replayed != 0 || s.Received != 20 {
+		if s := c.until(A, func(s Stats) bool { return s.AuthFailed > 0 }); s.AuthFailed != 1 || s.Replayed != 0 || s.Received != 20 {
 			t.Errorf("%v: %+v", suites, s)
 		}
 	}

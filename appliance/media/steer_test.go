@@ -65,7 +65,7 @@ func TestPortsOfOthersAreLeftAlone(t *testing.T) {
 			}
 			defer c.Close()
 			phone.write(phone.rtp, at(c), []byte(when))
-			if b := phone.read(c, time.Second); string(b) != when {
+			if b := phone.read(c, patience); string(b) != when {
 				t.Errorf("%s the port was open: nothing came", when)
 			}
 		}
@@ -97,7 +97,7 @@ func TestNobodyIsAdmittedBeforeSet(t *testing.T) {
 		for range 3 {
 			early.send(8)
 		}
-		time.Sleep(rest)
+		(&callOf{Session: s}).until(A, func(f Stats) bool { return f.Foreign+f.Received+f.Invalid >= 3 })
 		if f := s.Close()[A]; f.Foreign != 3 || f.Received+f.Invalid != 0 {
 			t.Errorf("%+v", f)
 		}
@@ -129,7 +129,7 @@ func TestTheSharedSocketCannotBeReached(t *testing.T) {
 		if _, err := c.Write([]byte("hello")); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNREFUSED) {
 			t.Errorf("port %v: %v", at, err)
 		}
@@ -164,21 +164,21 @@ func TestAFloodThatCannotBeToldFromThePeer(t *testing.T) {
 	stranger.secure(srtp.AES80)
 	limit := burst(stranger)
 	c.talk(t)
-	s := c.Stats(A)
+	s := c.until(A, func(s Stats) bool { return s.AuthFailed+s.KernelDrops+s.Foreign >= many })
 	if s.AuthFailed == 0 || s.AuthFailed+s.KernelDrops+s.Foreign != many || s.Received != 1 || s.AuthFailed > limit {
 		t.Errorf("before the peer was known, %d at most: %+v", limit, s)
 	}
 	burst(stranger)
 	c.talk(t)
-	if again := c.Stats(A); again.Foreign != s.Foreign+many || again.AuthFailed != s.AuthFailed {
+	if again := c.until(A, func(now Stats) bool { return now.Foreign >= s.Foreign+many }); again.Foreign != s.Foreign+many || again.AuthFailed != s.AuthFailed {
 		t.Errorf("when it was known: %+v", again)
 	}
 	before := c.Stats(A).KernelDrops
 	limit = burst(c.a)
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond) // the next ones are not too many any more
 	c.b.receive()
 	c.talk(t)
-	if s := c.Stats(A); s.Replayed == 0 || s.Replayed+1+s.KernelDrops-before != many || s.Replayed > limit {
+	if s := c.until(A, func(s Stats) bool { return s.Replayed+1+s.KernelDrops-before >= many }); s.Replayed == 0 || s.Replayed+1+s.KernelDrops-before != many || s.Replayed > limit {
 		t.Errorf("under its name, %d at most: %+v", limit, s)
 	}
 }

@@ -29,7 +29,7 @@ func testStrangersAreNotRelayed(t *testing.T, r *Relay) {
 		}
 		c.b.nothing("stranger")
 		stranger.nothing("answer to a stranger")
-		if s := c.Stats(A); s.Foreign+s.KernelDrops != 50 || s.AuthFailed != before {
+		if s := c.until(A, func(s Stats) bool { return s.Foreign+s.KernelDrops >= 50 }); s.Foreign+s.KernelDrops != 50 || s.AuthFailed != before {
 			t.Errorf("%+v", s)
 		}
 		c.talk(t)
@@ -61,8 +61,7 @@ func testLatching(t *testing.T, r *Relay) {
 		other.write(other.rtcp, c.a.to.RTCP, srtptest.Report(c.a.ssrc))
 		c.reportsBothWays(t)
 		other.write(other.rtcp, c.a.to.RTCP, srtptest.Report(c.a.ssrc))
-		time.Sleep(rest)
-		if s := c.Stats(A); s.AuthFailed != 0 || s.Foreign != 2 || s.RTCPReceived != 1 {
+		if s := c.until(A, func(s Stats) bool { return s.AuthFailed+s.Foreign >= 2 }); s.AuthFailed != 0 || s.Foreign != 2 || s.RTCPReceived != 1 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -147,7 +146,7 @@ func testLatching(t *testing.T, r *Relay) {
 		c.b.nothing("a source outside the peer's network")
 		c.b.send(8)
 		other.nothing("voice for a source outside the peer's network")
-		if s := c.Stats(A); s.Source.IsValid() || s.Foreign != 1 {
+		if s := c.until(A, func(s Stats) bool { return s.Foreign > 0 }); s.Source.IsValid() || s.Foreign != 1 {
 			t.Errorf("%+v", s)
 		}
 		c.a.seq++
