@@ -250,7 +250,6 @@ func TestWhatIsNotOursStaysAsItIs(t *testing.T) {
 		}
 	}
 	check(t, conn.Flush())
-	time.Sleep(200 * time.Millisecond) // IPv6 settles
 	theirs := func() (list []string) {
 		for _, s := range stateOf(t) {
 			if !strings.Contains(s, "eth0") && !strings.Contains(s, fmt.Sprintf("table %d %s chain", nftables.TableFamilyINet, tableName+" ")) {
@@ -260,6 +259,12 @@ func TestWhatIsNotOursStaysAsItIs(t *testing.T) {
 		return list
 	}
 	before := theirs()
+	for same := 0; same < 10; same++ { // IPv6 settles
+		time.Sleep(20 * time.Millisecond)
+		if now := theirs(); !slices.Equal(now, before) {
+			before, same = now, 0
+		}
+	}
 	n := firewallNet(t)
 	must(n.Apply(everyFeature()))(t)
 	if r := must(n.Apply(everyFeature()))(t); len(r.Changes) > 0 {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,10 +40,12 @@ func dhcpConfig() *config.Config {
 func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 	w := newWorld(t)
 	server := w.leaseServer(t, "203.0.113.77")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var n *Net
 	var steps []string
+	var released sync.WaitGroup
+	defer released.Wait()
 	cfg := dhcpConfig()
 	look := func() string {
 		s := must(n.State(cfg))(t)
@@ -79,16 +82,21 @@ func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 			}
 			// The wire leads somewhere else after a flap: the address is confirmed, refused, and another one taken.
 			server.Give(netip.MustParseAddr("203.0.113.78"))
-			w.atPeer(func() {
-				check(t, netlink.LinkSetDown(must(netlink.LinkByName("peth01"))(t)))
-				time.Sleep(1100 * time.Millisecond) // the kernel tells of a link once a second
-				check(t, netlink.LinkSetUp(must(netlink.LinkByName("peth01"))(t)))
-			})
+			w.atPeer(func() { check(t, netlink.LinkSetDown(must(netlink.LinkByName("peth01"))(t))) })
+			for must(netlink.LinkByName("eth01"))(t).Attrs().OperState == netlink.OperUp && ctx.Err() == nil { // the kernel tells of a link once a second
+				time.Sleep(10 * time.Millisecond)
+			}
+			w.atPeer(func() { check(t, netlink.LinkSetUp(must(netlink.LinkByName("peth01"))(t))) })
 		case 3:
 			// An address of one's own again: the lease is given back.
 			cfg = sipConfig()
 			must(n.Apply(cfg))(t)
-			time.AfterFunc(500*time.Millisecond, cancel)
+			released.Go(func() {
+				defer cancel()
+				for !server.Saw(lab.DHCPRelease) && ctx.Err() == nil {
+					time.Sleep(5 * time.Millisecond)
+				}
+			})
 		}
 	}}))(t)
 	defer n.Close()
@@ -119,7 +127,7 @@ func leased(t *testing.T, cfg *config.Config, address string, tell func(*lab.DHC
 	w = newWorld(t)
 	server := w.leaseServer(t, address)
 	tell(server)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Leased: cancel}))(t)
 	defer n.Close()
@@ -152,7 +160,7 @@ func TestARouterOutsideOfTheNetworkIsOnTheLink(t *testing.T) {
 		check(t, netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.MustParsePrefix("203.0.113.77/32")), LinkIndex: must(netlink.LinkByName("peth01"))(t).Attrs().Index, Scope: netlink.SCOPE_LINK}))
 	})
 	for _, server := range []string{"8.8.4.4:53", "198.51.100.1:53"} {
-		if question, answered := w.asks(t, server); !question || !answered {
+		if question, answered := w.asks(t, server, true); !question || !answered {
 			t.Errorf("%s: question %v, answer %v", server, question, answered)
 		}
 	}
@@ -187,7 +195,7 @@ func TestALeaseOpensNothing(t *testing.T) {
 	})
 	defer server.Close()
 	server.Tell(121, 1, 0, 203, 0, 113, 9, 1, 128, 203, 0, 113, 9)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Leased: cancel}))(t)
 	defer n.Close()

@@ -29,7 +29,7 @@ func TestAHostThatHasGoneIsNoticedWhenItIsAsked(t *testing.T) {
 	}
 	until := func(want status.NeighbourState) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); state() != want; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); state() != want; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("it is %s, want %s", state(), want)
 			}

@@ -291,15 +291,20 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	w.atPeer(func() { waitRunning(t, "peth00") })
 	now := time.Now()
 	knock := func(from string) {
-		w.reaches(t, "udp", from, "192.168.1.1:5060")
+		w.reaches(t, "udp", from, "192.168.1.1:5060", false)
 		now = now.Add(countInterval)
 		check(t, n.counts.read(now, n.o.Health))
+	}
+	alarmed := func(from string) { // the kernel may still be busy with the first one
+		for end := time.Now().Add(patience); len(raised()) == 0 && time.Now().Before(end); {
+			knock(from)
+		}
 	}
 	knock("192.168.1.7")
 	if len(raised()) > 0 {
 		t.Errorf("a stranger is an alarm: %v", raised())
 	}
-	knock("192.168.1.100")
+	alarmed("192.168.1.100")
 	if text := raised()["peer-shut-out "+pbx.Name]; !strings.Contains(text, "in no trust line of context sip-gateway gw_sip_lan_5060") {
 		t.Errorf("alarms %v", raised())
 	}
@@ -314,7 +319,7 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	if len(raised()) > 0 {
 		t.Errorf("after a while without packets: %v", raised())
 	}
-	knock("192.168.1.100")
+	alarmed("192.168.1.100")
 	pbx.Trust = append(pbx.Trust, config.Source{Remote: true})
 	must(n.Apply(cfg))(t)
 	if len(raised()) > 0 {
@@ -327,7 +332,7 @@ func TestADroppedPeerIsAnAlarm(t *testing.T) {
 	cfg.ACL = []*config.ACL{{Name: "LAN", Rules: []config.ACLRule{{Index: 1, Action: "permit", Protocol: "tcp"}}}}
 	cfg.IP[0].Interfaces[0].ACLIn.Name = "LAN"
 	must(n.Apply(cfg))(t)
-	knock("192.168.1.100")
+	alarmed("192.168.1.100")
 	if text := raised()["peer-shut-out "+pbx.Name]; !strings.Contains(text, "a profile acl does not permit them") {
 		t.Errorf("alarms %v", raised())
 	}
@@ -345,8 +350,12 @@ func TestAHubOfTeamsThatIsNotTrustedIsAnAlarm(t *testing.T) {
 	w.address("peth01", "123.123.123.113/28", "52.114.75.24/32", "52.112.7.7/32")
 	w.atPeer(func() { waitRunning(t, "peth01") })
 	for from, alarm := range map[string]bool{"52.114.75.24": false, "52.112.7.7": true} {
-		w.reaches(t, "tcp", from, "123.123.123.123:5062")
-		check(t, n.counts.read(time.Now(), n.o.Health))
+		for end := time.Now().Add(patience); len(raised()) == 0 && time.Now().Before(end); {
+			w.reaches(t, "tcp", from, "123.123.123.123:5062", !alarm)
+			if check(t, n.counts.read(time.Now(), n.o.Health)); !alarm {
+				break
+			}
+		}
 		if (len(raised()) == 1) != alarm {
 			t.Errorf("from %s: alarms %v", from, raised())
 		}

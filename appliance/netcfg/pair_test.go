@@ -200,7 +200,7 @@ func TestAConnectionOfTheOtherBoxIsReset(t *testing.T) {
 	waitRunning(t, "eth01")
 	w.atPeer(func() { waitRunning(t, "peth01") })
 	for _, at := range []string{"123.123.123.123:5062", "123.123.123.123:40000"} {
-		if !w.reset(t, "52.114.75.24", at, 2*time.Second) {
+		if !w.reset(t, "52.114.75.24", at, patience) {
 			t.Errorf("a segment to %s is not answered", at)
 		}
 	}

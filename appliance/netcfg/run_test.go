@@ -23,7 +23,7 @@ func TestRunFollowsNamesAndLinks(t *testing.T) {
 	}}))(t)
 	defer n.Close()
 	must(n.Apply(everyFeature()))(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
 	// Run must stay on this thread, which alone is in the namespace; what happens beside it goes through its callback.
@@ -44,7 +44,13 @@ func TestRunFollowsNamesAndLinks(t *testing.T) {
 			step = 2
 		case step == 2 && e.Device == "eth00" && e.Link:
 			step = 3
-			time.AfterFunc(namesInterval+2*settle, func() { done = true; cancel() })
+			time.AfterFunc(namesInterval+2*settle, func() {
+				for firewallText(n) == before && ctx.Err() == nil {
+					time.Sleep(10 * time.Millisecond)
+				}
+				done = true
+				cancel()
+			})
 		}
 	})
 	if err != nil || !done {

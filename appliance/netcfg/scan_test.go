@@ -266,7 +266,7 @@ func TestICMPIsLimited(t *testing.T) {
 		defer conn.Close()
 		time.Sleep(100 * time.Millisecond)
 		must(conn.WriteTo(icmpMessage(8, 9999, nil), &net.IPAddr{IP: box.AsSlice()}))(t)
-		check(t, conn.SetDeadline(time.Now().Add(2*time.Second)))
+		check(t, conn.SetDeadline(time.Now().Add(patience)))
 		for buf := make([]byte, 100); ; {
 			if _, _, err := conn.ReadFrom(buf); err != nil {
 				t.Errorf("a ping: %v", err)

@@ -47,7 +47,7 @@ func TestSegmentSizesOnTheWire(t *testing.T) {
 			wire := w.sniff("peth00")
 			box := netip.MustParseAddr("192.168.1.1")
 			announced := func() int {
-				p, err := wire.Next(2*time.Second, func(p lab.Packet) bool { return p.From() == box && p.SegmentSize() > 0 })
+				p, err := wire.Next(patience, func(p lab.Packet) bool { return p.From() == box && p.SegmentSize() > 0 })
 				check(t, err)
 				return p.SegmentSize()
 			}
@@ -98,7 +98,7 @@ func TestNoPacketIsLargerThanTheMTU(t *testing.T) {
 		conn := must(net.Dial("udp", "192.168.1.100:5060"))(t)
 		defer conn.Close()
 		must(conn.Write(make([]byte, 1400)))(t)
-		p, err := wire.Next(2*time.Second, func(p lab.Packet) bool { return p.Protocol() == unix.IPPROTO_UDP })
+		p, err := wire.Next(patience, func(p lab.Packet) bool { return p.Protocol() == unix.IPPROTO_UDP })
 		check(t, err)
 		if p.Fragment() != fragments || mtu != 0 && len(p) > mtu {
 			t.Errorf("with MTU %d: the first packet has %d octets, fragment %v", mtu, len(p), p.Fragment())
@@ -128,7 +128,7 @@ func TestAnswersLeaveByTheUplinkOfTheirAddress(t *testing.T) {
 		wire := w.sniff(c.device)
 		w.gun(c.device).send(t, far, box, unix.IPPROTO_TCP, tcp(netip.AddrPortFrom(far, 40000), netip.AddrPortFrom(box, 7777), syn))
 		// Nobody listens: the answer is a reset.
-		if _, err := wire.Next(2*time.Second, func(p lab.Packet) bool { return p.From() == box && p.To() == far }); err != nil {
+		if _, err := wire.Next(patience, func(p lab.Packet) bool { return p.From() == box && p.To() == far }); err != nil {
 			t.Errorf("no answer of %s by %s: %v", c.box, c.device, err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestAnswersLeaveByTheUplinkOfTheirAddress(t *testing.T) {
 		conn := must((&net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(c.box)}}).Dial("udp", far.String()+":5060"))(t)
 		defer conn.Close()
 		must(conn.Write([]byte("OPTIONS")))(t)
-		if _, err := wire.Next(2*time.Second, func(p lab.Packet) bool { return p.From().String() == c.box && p.To() == far }); err != nil {
+		if _, err := wire.Next(patience, func(p lab.Packet) bool { return p.From().String() == c.box && p.To() == far }); err != nil {
 			t.Errorf("a packet of %s did not leave by %s: %v", c.box, c.device, err)
 		}
 	}
@@ -178,9 +178,10 @@ func TestRoutersOnTheWireAreNotHeard(t *testing.T) {
 	check(t, netlink.LinkSetUp(must(netlink.LinkByName("eth01"))(t)))
 	waitRunning(t, "eth01")
 	advertise(w)
-	time.Sleep(100 * time.Millisecond)
-	if !offered() {
-		t.Fatal("the kernel does not hear routers anyway")
+	for end := time.Now().Add(patience); !offered(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the kernel does not hear routers anyway")
+		}
 	}
 
 	w = newWorld(t)
@@ -231,7 +232,7 @@ func TestNothingIsForwarded(t *testing.T) {
 			wire, to := w.sniff(c.out), netip.MustParseAddr(c.to)
 			protocol, payload := datagram(netip.AddrPortFrom(netip.MustParseAddr(c.from), 16400), netip.AddrPortFrom(to, 16400))
 			w.gun(c.in).send(t, netip.MustParseAddr(c.from), to, protocol, payload)
-			_, err := wire.Next(200*time.Millisecond, func(p lab.Packet) bool { return p.To() == to })
+			_, err := wire.Next(time.Until(soon(!firewall, 200*time.Millisecond)), func(p lab.Packet) bool { return p.To() == to })
 			if through := err == nil; through == firewall {
 				t.Errorf("from %s to %s: came through %v, with the firewall %v", c.in, c.out, through, firewall)
 			}
