@@ -104,19 +104,23 @@ func TestServers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			var list []netip.AddrPort
-			for _, f := range tc.setup {
-				s := newServer(t)
-				s.set(f)
-				list = append(list, s.addr)
+			var took time.Duration
+			for range 10 { // a machine that has other things to do does not hinder every time
+				var list []netip.AddrPort
+				for _, f := range tc.setup {
+					s := newServer(t)
+					s.set(f)
+					list = append(list, s.addr)
+				}
+				start := time.Now()
+				if got := addrs(t, resolver(t, list...), "x.test"); got != tc.want {
+					t.Fatalf("%s, want %s", got, tc.want)
+				}
+				if took = time.Since(start); took <= tc.atMax {
+					return
+				}
 			}
-			start := time.Now()
-			if got := addrs(t, resolver(t, list...), "x.test"); got != tc.want {
-				t.Errorf("%s, want %s", got, tc.want)
-			}
-			if took := time.Since(start); took > tc.atMax {
-				t.Errorf("took %v", took)
-			}
+			t.Errorf("took %v", took)
 		})
 	}
 }

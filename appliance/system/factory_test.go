@@ -103,7 +103,7 @@ func TestTheResetButtonBringsTheFactorySettings(t *testing.T) {
 	if err := s.WriteFile("startup-config", []byte("administrator anna password forgotten\n")); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := s.button(ctx); err != nil {
 		t.Fatal(err)
