@@ -1,6 +1,6 @@
 // Package wire is addresses and IPv4 headers of media packets as the kernel wants them, made for speed.
 //
-// It has no state and no goroutines.
+// It owns their layout. It does not own sockets, nor which packets are sent (package media). It has no state and no goroutines.
 package wire
 
 import (
