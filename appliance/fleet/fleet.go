@@ -5,7 +5,9 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"viaduct/appliance/status"
@@ -24,10 +26,28 @@ func CheckName(name string) error {
 		switch {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-' && i > 0 && i < len(name)-1:
 		default:
-			return fmt.Errorf("%q is not a name: it has small letters, digits and hyphens between them", name)
+			text := fmt.Sprintf("%q is not a name: it has small letters, digits and hyphens between them", name)
+			if near := NearName(name); near != "" {
+				text += ", such as " + near
+			}
+			return errors.New(text)
 		}
 	}
 	return nil
+}
+
+// NearName makes a name of a text that is none, "" if nothing of it would remain.
+func NearName(text string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '-'
+	}, text)
+	return strings.Trim(name[:min(len(name), 32)], "-")
 }
 
 // What a box publishes, and asks the hub. A box may use the subjects of its own name alone.

@@ -63,11 +63,17 @@ func TestLinesOfAFleetThatAreRefused(t *testing.T) {
 	c := configuringConsole(New())
 	c.types("fleet", "hub a.example.com", "hub b.example.com", "hub c.example.com")
 	for line, want := range map[string]string{
-		"name Berlin":                       "is not a name",
+		"name Berlin":                       "hyphens between them, such as berlin",
+		"name Sbc_Berlin.":                  "hyphens between them, such as sbc-berlin",
 		"name box.1":                        "is not a name",
 		"name -a":                           "is not a name",
 		"hub d.example.com":                 "3 nodes at most",
-		"hub wss://a.example.com":           "is not a host name",
+		"hub wss://a.example.com":           "is not a host name or address: write the host alone, a.example.com\n",
+		"hub https://a.example.com:8443/x":  "write the host alone, a.example.com; a port, 8443, is a word of its own where the line takes one\n",
+		"hub a.example.com:8443":            "write the host alone, a.example.com; a port, 8443, is a word of its own",
+		"hub a_b c:d":                       "must be a number",
+		"hub a/b/":                          "write the host alone, a\n",
+		"hub ://":                           "is not a host name or address\n",
 		"pin 1234":                          "SHA-256 of a public key",
 		"ca HUBCA":                          "must be pki:certificate/NAME",
 		"lease":                             "incomplete",
@@ -102,7 +108,9 @@ func TestProblemsOfAFleet(t *testing.T) {
 		"  ca pki:certificate/HUBCA\n  remote-management https\n"
 	for what, x := range map[string]struct{ text, want, fix string }{
 		"no name":                   {fleetSlips, "it has no name there", "name sbc-berlin"},
-		"no name, and none to take": {strings.Replace(fleetSlips, "SBC-Berlin", "sbc.example.com", 1), "it has no name there", "name NAME"},
+		"no name, and dots to take": {strings.Replace(fleetSlips, "SBC-Berlin", "sbc.example.com", 1), "it has no name there", "name sbc-example-com"},
+		"no name, and none to take": {strings.Replace(fleetSlips, "SBC-Berlin", "_", 1), "it has no name there", "name NAME"},
+		"a node twice":              {works + "  hub HUB.example.com\n", "this is the node hub.example.com again", "no hub HUB.example.com"},
 		"no hub":                    {fleetSlips, "no line says where it is", "hub HOST"},
 		"no trust":                  {fleetSlips, "could not tell it from another", "pin SHA256"},
 		"no web page":               {fleetSlips, "find no web page", "webserver https"},

@@ -48,6 +48,7 @@ const (
 	fileAccounts = "accounts.conf"
 	filePID      = "nats.pid"
 	fileAudit    = "audit.log"
+	fileMaking   = "making" // is there until all else is
 	dirStore     = "jetstream"
 )
 
@@ -96,6 +97,13 @@ type Node struct {
 
 // Open reads the folder of a node.
 func Open(dir string) (*Node, error) {
+	if _, err := os.Stat(filepath.Join(dir, fileMaking)); err == nil {
+		return nil, fmt.Errorf("the hub in %s was not made to the end: run `hub init` again, which begins anew", dir)
+	}
+	return open(dir)
+}
+
+func open(dir string) (*Node, error) {
 	if absolute, err := filepath.Abs(dir); err == nil { // it stands in nats.conf
 		dir = absolute
 	}

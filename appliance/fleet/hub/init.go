@@ -120,20 +120,21 @@ func (p Place) route() string {
 	return net.JoinHostPort(p.Address, port)
 }
 
-// Init makes the folder of a hub with one node, or one folder for each of three in it, and returns their names. It changes nothing that is there.
-func Init(dir string, o Options) ([]string, error) {
+// Init makes the folder of a hub with one node, or one folder for each of three in it, and returns their names. It changes nothing that is there. When
+// it fails (the disk is full), nothing of it stays; when it is killed, it can be run again.
+func Init(dir string, o Options) (dirs []string, err error) {
 	if err := o.defaults(); err != nil {
 		return nil, err
 	}
-	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
-		return nil, fmt.Errorf("%s is not empty: a hub is made in a folder of its own", dir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("make the hub's folder: %w", err)
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err = begin(dir)
 	if err != nil {
-		return nil, fmt.Errorf("make the hub's folder: %w", err)
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, clearFolder(dir))
+		}
+	}()
 	var dialled []string
 	for _, p := range o.Nodes {
 		dialled = append(dialled, p.Address)
@@ -152,7 +153,6 @@ func Init(dir string, o Options) ([]string, error) {
 		return nil, err
 	}
 	made[fileCA] = certPEM(ca.cert.Raw)
-	var dirs []string
 	for _, p := range o.Nodes {
 		d := dir
 		if len(o.Nodes) > 1 {
@@ -167,7 +167,53 @@ func Init(dir string, o Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dirs, write(dir, fileCAKey, key) // the nodes do not need it
+	if err := write(dir, fileCAKey, key); err != nil { // the nodes do not need it
+		return nil, err
+	}
+	return dirs, flash.Remove(filepath.Join(dir, fileMaking))
+}
+
+// begin takes an empty folder, or makes it, and marks it as one that is being made. What an init that was killed has left there goes.
+func begin(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("make the hub's folder: %w", err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("make the hub's folder: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, fileMaking)); err == nil {
+		if err := clearFolder(dir); err != nil {
+			return "", err
+		}
+	} else if len(list) > 0 {
+		return "", fmt.Errorf("%s is not empty: a hub is made in a folder of its own", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the hub's folder: %w", err)
+	}
+	return dir, write(dir, fileMaking, nil)
+}
+
+// clearFolder empties a folder that was being made. The mark goes last: who is killed here begins again, too.
+func clearFolder(dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("clear the hub's folder: %w", err)
+	}
+	for _, e := range list {
+		if e.Name() == fileMaking {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("clear the hub's folder: %w", err)
+		}
+	}
+	if err := flash.Remove(filepath.Join(dir, fileMaking)); err != nil {
+		return fmt.Errorf("clear the hub's folder: %w", err)
+	}
+	return nil
 }
 
 // secrets are the files that all nodes have alike.
@@ -209,21 +255,20 @@ func makeNode(dir string, p Place, o Options, ca *authority, made map[string][]b
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(settings{Name: o.Name, Node: p.Name, Nodes: o.Nodes, Store: o.Store, Authorities: o.Authorities}, "", "  ")
-	if err != nil {
-		return err
-	}
 	for file, content := range made {
 		if err := write(dir, file, content); err != nil {
 			return err
 		}
 	}
-	for file, content := range map[string][]byte{fileNode: chain, fileNodeKey: key, fileAudit: nil, fileHub: append(text, '\n')} {
+	for file, content := range map[string][]byte{fileNode: chain, fileNodeKey: key, fileAudit: nil} {
 		if err := write(dir, file, content); err != nil {
 			return err
 		}
 	}
-	n, err := Open(dir)
+	if err := writeSettings(dir, settings{Name: o.Name, Node: p.Name, Nodes: o.Nodes, Store: o.Store, Authorities: o.Authorities}); err != nil {
+		return err
+	}
+	n, err := open(dir)
 	if err != nil {
 		return err
 	}
@@ -238,6 +283,14 @@ func write(dir, file string, content []byte) error {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
+}
+
+func writeSettings(dir string, set settings) error {
+	text, err := json.MarshalIndent(set, "", "  ")
+	if err != nil {
+		return err
+	}
+	return write(dir, fileHub, append(text, '\n'))
 }
 
 func (n *Node) writeAccounts(l *Listing) error {

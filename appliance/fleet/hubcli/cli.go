@@ -149,7 +149,7 @@ func (e usageError) Error() string { return string(e) }
 func (c *command) run(ctx context.Context, args []string, s Streams) error {
 	flags := flag.NewFlagSet("hub "+c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	dir := flags.String("dir", cmp.Or(os.Getenv("HUB_DIR"), "/var/lib/hub"), "`folder` of the node; the environment variable HUB_DIR sets another default")
+	dir := flags.String("dir", cmp.Or(os.Getenv("HUB_DIR"), standard), "`folder` of the node; the environment variable HUB_DIR sets another default")
 	do := c.make(flags)
 	call := &call{Streams: s, ctx: ctx}
 	for {

@@ -94,7 +94,7 @@ func (c *call) made(n *hub.Node, dirs []string) error {
 	c.printf("The hub %s is made.\n\n", n.ID())
 	dir := n.Dir()
 	if len(dirs) > 1 {
-		dir = "/var/lib/hub"
+		dir = standard
 		c.printf("1. Copy each folder to its machine, as %s, and delete it here. Whoever has one of them has the hub.\n", dir)
 		for i, d := range dirs {
 			c.printf("     %s  to %s\n", d, n.Places()[i].Address)
@@ -116,6 +116,9 @@ func (c *call) made(n *hub.Node, dirs []string) error {
 	c.printf("4. An issuer signs license keys of the hub's pools for the system %s; `hub license add` takes them.\n", n.ID())
 	return nil
 }
+
+// standard is the folder of a node, unless -dir says otherwise.
+const standard = "/var/lib/hub"
 
 // unit is the service of systemd. It has of root what the port 443 needs.
 func unit(dir string) string {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,14 +18,19 @@ func checkFleet(c *checker) {
 		return
 	}
 	if f.Name == "" {
-		name := strings.ToLower(c.cfg.Hostname)
-		if fleet.CheckName(name) != nil {
-			name = "NAME"
-		}
+		name := cmp.Or(fleet.NearName(c.cfg.Hostname), "NAME")
 		c.in(f, Warning, "the box connects to no hub: it has no name there", "name "+name)
 	}
 	if len(f.Hubs) == 0 {
 		c.in(f, Warning, "the box connects to no hub: no line says where it is", "hub HOST")
+	}
+	for i, h := range f.Hubs {
+		same := slices.IndexFunc(f.Hubs[:i], func(other *config.HubNode) bool {
+			return strings.EqualFold(strings.TrimSuffix(other.Host, "."), strings.TrimSuffix(h.Host, "."))
+		})
+		if same >= 0 {
+			c.add(c.at(f, "Hubs", i), Warning, "this is the node "+f.Hubs[same].Host+" again: small and capital letters are alike in a host name", "no hub "+h.Host)
+		}
 	}
 	if f.CA == "" && f.Pin == "" {
 		c.in(f, Warning, "the box connects to no hub: it could not tell it from another. `ca` names the issuer of the hub's certificate, `pin` the SHA-256 of its public key", "pin SHA256")

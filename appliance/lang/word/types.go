@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -313,7 +314,7 @@ func parseHost(w string, _ any) (any, error) {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_", r))
 	}
 	if w == "" || len(w) > 253 || strings.IndexFunc(w, bad) >= 0 || w[0] == '.' || w[0] == '-' || strings.Contains(w, "..") {
-		return nil, fmt.Errorf("%q is not a host name or address", w)
+		return nil, fmt.Errorf("%q is not a host name or address%s", w, bareHost(w))
 	}
 	if dot := strings.LastIndexByte(strings.TrimSuffix(w, "."), '.'); dot >= 0 && strings.Trim(w[dot:], "0123456789.") == "" {
 		if _, err := netip.ParseAddr(w); err != nil { // no name ends in a number (RFC 1123 2.1)
@@ -321,6 +322,30 @@ func parseHost(w string, _ any) (any, error) {
 		}
 	}
 	return w, nil
+}
+
+// bareHost says what to write in place of an URL, or of a host with a port behind a colon: lines have the port as a word of its own.
+func bareHost(w string) string {
+	_, rest, isURL := strings.Cut(w, "://")
+	if !isURL {
+		rest = w
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	host, port, hasPort := strings.Cut(rest, ":")
+	if host == w {
+		return ""
+	}
+	if _, err := parseHost(host, nil); err != nil {
+		return ""
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); hasPort && err != nil {
+		return ""
+	}
+	text := ": write the host alone, " + host
+	if hasPort {
+		text += "; a port, " + port + ", is a word of its own where the line takes one"
+	}
+	return text
 }
 
 func parseDigits(w string, _ any) (any, error) {
