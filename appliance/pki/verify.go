@@ -72,6 +72,24 @@ func Chain(leaf *x509.Certificate, rest []*x509.Certificate) []*x509.Certificate
 	return chain
 }
 
+// LeafFirst puts the certificates of a paste into the order in which they are presented, as authorities deliver bundles that begin with the root, too. It
+// changes nothing unless exactly one of them belongs to no authority.
+func LeafFirst(list []*x509.Certificate) []*x509.Certificate {
+	own := func(c *x509.Certificate) bool { return !c.IsCA }
+	at := slices.IndexFunc(list, own)
+	if at < 0 || slices.ContainsFunc(list[at+1:], own) {
+		return list
+	}
+	rest := slices.Delete(slices.Clone(list), at, at+1)
+	chain := Chain(list[at], rest)
+	for _, c := range rest {
+		if !slices.ContainsFunc(chain, c.Equal) {
+			chain = append(chain, c)
+		}
+	}
+	return chain
+}
+
 // RootOf returns the anchor at which a chain ends, nil when it ends at none.
 func RootOf(chain, anchors []*x509.Certificate, now time.Time) *x509.Certificate {
 	o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}

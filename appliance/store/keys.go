@@ -56,8 +56,8 @@ func (s *Store) PrivateKey(name string) (crypto.Signer, error) {
 	return e.value, e.err
 }
 
-// ImportCertificate checks one or several PEM certificates and stores them under a name, in place of an earlier import. Its errors do not
-// repeat the name, which the caller prints.
+// ImportCertificate checks one or several PEM certificates and stores them under a name, in place of an earlier import, that of the box first. Its errors
+// do not repeat the name, which the caller prints.
 func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func (s *Store) ImportCertificate(name string, text []byte) ([]*x509.Certificate
 	certs, err := pki.ParseCertificates(text)
 	if err != nil {
 		return nil, err
+	}
+	if sorted := pki.LeafFirst(certs); !slices.EqualFunc(sorted, certs, (*x509.Certificate).Equal) {
+		certs, text = sorted, pki.ChainPEM(sorted)
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
