@@ -3,6 +3,7 @@ package answer
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,9 @@ func dash(s string) string {
 func (pg Page) time(t time.Time) string {
 	if t = t.In(pg.Zone); t.Location() == time.UTC {
 		return t.Format("2006-01-02 15:04:05 UTC")
+	}
+	if name, _ := t.Zone(); strings.Trim(name, "+-:0123456789") == "" { // a zone that is an offset has no other name
+		return t.Format("2006-01-02 15:04:05 -07:00")
 	}
 	return t.Format("2006-01-02 15:04:05 -07:00 MST")
 }

@@ -28,7 +28,7 @@ func (c *Call) pair() (*config.Redundancy, error) {
 	if r := c.Box.Running().Redundancy; r != nil {
 		return r, nil
 	}
-	return nil, errors.New("the box is one of no pair: docs/redundancy.md shows how to begin")
+	return nil, errors.New("the box belongs to no pair: docs/redundancy.md shows how to begin")
 }
 
 func showRedundancy(c *Call, _ *none) error {
