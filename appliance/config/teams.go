@@ -51,13 +51,13 @@ var teamsDomains = []string{"pstnhub.microsoft.com", "teams.microsoft.us"}
 // Teams reports whether the peer of an interface is Microsoft Teams, which demands some things that others do not have, and knows
 // some things not that others do. It is by its remote, a name or an address, or by what the interface trusts.
 func (i *SIPInterface) Teams() bool {
-	if TeamsHub(i.Remote.Host) {
-		return true
-	}
-	if a, err := netip.ParseAddr(i.Remote.Host); err == nil && ofTeams(netip.PrefixFrom(a, a.BitLen())) {
-		return true
-	}
-	return slices.ContainsFunc(i.Trust, func(s Source) bool { return s.Teams || s.Prefix.IsValid() && ofTeams(s.Prefix) })
+	return TeamsHost(i.Remote.Host) || slices.ContainsFunc(i.Trust, func(s Source) bool { return s.Teams || s.Prefix.IsValid() && ofTeams(s.Prefix) })
+}
+
+// TeamsHost reports whether a remote host is one of Microsoft's hubs, by its name or its address.
+func TeamsHost(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return TeamsHub(host) || err == nil && ofTeams(netip.PrefixFrom(a, a.BitLen()))
 }
 
 // TeamsHub reports whether a host name is one of Microsoft's hubs.

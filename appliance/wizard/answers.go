@@ -147,7 +147,7 @@ type Problem struct {
 var Faults = map[string]int{
 	"missing": 0, "not-text": 0, "too-long": 1,
 	"not-name": 1, "not-fqdn": 1, "fqdn-long": 1, "fqdn-onmicrosoft": 0, "zone": 1,
-	"not-network": 1, "not-host-in-network": 1, "not-address": 1, "not-usable": 1, "overlap": 2, "outside": 2, "own-address": 1, "public-needed": 1, "public-private": 1,
+	"not-network": 1, "not-host-in-network": 1, "not-address": 1, "not-usable": 1, "overlap": 2, "outside": 2, "own-address": 1, "teams": 1, "public-needed": 1, "public-private": 1,
 	"too-many": 2, "not-choice": 1, "not-port": 1, "port-government": 0, "router-needed": 2,
 	"not-country": 1, "not-digits": 1, "extension": 0, "sessions": 0, "same-account": 2, "same-number": 2,
 	"not-mail": 1, "no-users": 0, "not-store-name": 1,

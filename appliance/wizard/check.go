@@ -208,6 +208,8 @@ func (c *checker) pbx() {
 		c.add("pbx.name", "not-name", name)
 	} else if name != "" && strings.EqualFold(name, c.fqdn()) {
 		c.add("pbx.name", "own-address", name)
+	} else if config.TeamsHost(name) {
+		c.add("pbx.name", "teams", name)
 	}
 	if a, ok := c.address("pbx.address", p.Address); ok {
 		lan, lanOK := network(c.Network.LAN)
@@ -215,6 +217,8 @@ func (c *checker) pbx() {
 		switch {
 		case lanOK && a == lan.Addr() || !c.Network.DHCP && wanOK && a == wan.Addr():
 			c.add("pbx.address", "own-address", a.String())
+		case config.TeamsHost(a.String()):
+			c.add("pbx.address", "teams", a.String())
 		case !c.Network.DHCP && wanOK && wan.Contains(a):
 			c.add("pbx.address", "outside", a.String(), lan.Masked().String())
 		case lanOK && !lan.Contains(a) && strings.TrimSpace(c.PBX.Router) == "":

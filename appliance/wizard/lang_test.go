@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -436,6 +437,21 @@ func TestPasswordsHaveWhatALineTakes(t *testing.T) {
 		refused := slices.ContainsFunc(list, func(p wizard.Problem) bool { return p.Fault == "password-sign" })
 		if refused == fits {
 			t.Errorf("password %q: %v", password, list)
+		}
+	}
+}
+
+// Teams takes SRTP and TLS alone: the profiles of the PBX would not work with it.
+func TestThePBXIsNotTeams(t *testing.T) {
+	for host, of := range map[string]bool{"sip.pstnhub.microsoft.com": true, "SIP2.pstnhub.Microsoft.com": true, "52.114.75.24": true, "microsoft.example": false, "10.5.5.5": false} {
+		a := fitting()
+		field := "pbx.name"
+		if a.PBX.Name = host; net.ParseIP(host) != nil {
+			field, a.PBX.Name, a.PBX.Address, a.PBX.Router = "pbx.address", "", host, "192.168.1.254"
+		}
+		refused := slices.ContainsFunc(wizard.Check(a), func(p wizard.Problem) bool { return p.Field == field && p.Fault == "teams" })
+		if refused != of {
+			t.Errorf("%s: %v", host, wizard.Check(a))
 		}
 	}
 }
