@@ -69,7 +69,9 @@ func TestTakingOver(t *testing.T) {
 		if !one.o.Health.Active(health.RedundancySplit) {
 			t.Error("no alarm of the split")
 		}
-		want(t, two, "announce")
+		if list := two.events(); len(list) > 1 || len(list) == 1 && list[0] != "announce" { // it may not have noticed
+			t.Errorf("%q", list)
+		}
 		time.Sleep(time.Hour)
 		if one.Status().State != status.PairStandby || one.o.Health.Active(health.RedundancySplit) || two.o.Health.Active(health.RedundancyAlone) {
 			t.Errorf("%+v", one.Status())
@@ -416,7 +418,7 @@ func TestLinesThatChange(t *testing.T) {
 	})
 }
 
-// Both boxes start cut from each other, and both become active. When they hear each other again, one of them gives up, once, and both tell of it.
+// Both boxes start cut from each other, and both become active. When they hear each other again, one of them gives up, once, and tells of it.
 func TestBoxesThatStartCutFromEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, one, two, cfg := pairOf(t)
@@ -449,7 +451,7 @@ func TestBoxesThatStartCutFromEachOther(t *testing.T) {
 				drops++
 			}
 		}
-		if drops != 1 || loser.Status().State != status.PairStandby || !one.o.Health.Active(health.RedundancySplit) || !two.o.Health.Active(health.RedundancySplit) {
+		if drops != 1 || loser.Status().State != status.PairStandby || !loser.o.Health.Active(health.RedundancySplit) {
 			t.Errorf("%d drops, %+v", drops, loser.Status())
 		}
 	})
