@@ -105,7 +105,8 @@ type Joined struct {
 }
 
 // A value begins with its form, so that boxes of different releases can tell. What follows is compressed: the length of the way through the
-// tables, that way, and the rest as JSON. In JSON the way would take half as much again.
+// tables, that way, and the rest as JSON. In JSON the way would take half as much again. Form 1 was never in a release. A later form comes with a
+// reader of the one before it: the standby is updated first, and takes calls over that a box of the release before has written.
 const (
 	form    = 2
 	maxText = 1 << 20 // octets
@@ -125,6 +126,9 @@ func Marshal(c *Call) ([]byte, error) {
 	text.Write(way)
 	if err := json.NewEncoder(text).Encode(&x); err != nil {
 		return nil, fmt.Errorf("write call: %w", err)
+	}
+	if text.Len() > maxText {
+		return nil, fmt.Errorf("write call: it has %d octets, more than the other box reads", text.Len())
 	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
