@@ -224,11 +224,21 @@ func TestWhatTheOtherBoxHasIsTakenWhole(t *testing.T) {
 	if s = openStore(t, dir); holds(t, s) != "old" || len(s.Problems()) > 0 {
 		t.Error(holds(t, s), s.Problems())
 	}
+	// What could not be forgotten then is forgotten the next time, or told again.
+	if err := s.note(parts); err != nil {
+		t.Fatal(err)
+	}
+	if failed := s.TakeAll(nil); len(failed) > 0 || holds(t, openStore(t, dir)) != "old" {
+		t.Error(failed, holds(t, openStore(t, dir)))
+	}
 	// Without room nothing is taken.
 	if err := os.MkdirAll(filepath.Join(dir, takingFile, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if failed := s.TakeAll(map[string][]byte{"certificate/own": newCert, "private-key/own.key": newKey}); len(failed) != 2 || holds(t, s) != "old" {
 		t.Error(failed, holds(t, s))
+	}
+	if failed := s.TakeAll(nil); len(failed) != 1 {
+		t.Error(failed)
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,17 +17,20 @@ import (
 const takingFile = "pki/taking"
 
 // TakeAll stores parts that Shared has read on the other box; nil removes one. It returns what cannot be taken, by name. Nothing is when there is no room.
+// Without parts it sees to it that no earlier ones are noted any more: the next start would put them in the place of what is newer by then.
 func (s *Store) TakeAll(parts map[string][]byte) map[string]error {
-	if err := s.note(parts); err != nil {
-		failed := map[string]error{}
-		for name := range parts {
-			failed[name] = err
+	failed := map[string]error{}
+	if len(parts) > 0 {
+		if err := s.note(parts); err != nil {
+			for name := range parts {
+				failed[name] = err
+			}
+			return failed
 		}
-		return failed
+		failed = s.takeNoted(parts)
 	}
-	failed := s.takeNoted(parts)
-	if err := flash.Remove(filepath.Join(s.dir, takingFile)); err != nil && len(parts) > 0 {
-		failed[slices.Min(slices.Collect(maps.Keys(parts)))] = err // the next start takes the same once more
+	if err := flash.Remove(filepath.Join(s.dir, takingFile)); err != nil {
+		failed[takingFile] = err
 	}
 	return failed
 }
@@ -62,8 +66,9 @@ func (s *Store) finishTaking() {
 	}
 	var parts map[string][]byte
 	if err = json.Unmarshal(text, &parts); err == nil {
-		for name, failed := range s.takeNoted(parts) {
-			err = fmt.Errorf("%s of the other box of the pair was not taken: %w", name, failed)
+		failed := s.takeNoted(parts)
+		for _, name := range slices.Sorted(maps.Keys(failed)) {
+			err = errors.Join(err, fmt.Errorf("%s of the other box of the pair was not taken: %w", name, failed[name]))
 		}
 	}
 	if err != nil && !s.readOnly {

@@ -257,11 +257,9 @@ func (f *Files) take(own map[string][]byte) error {
 		}
 	}
 	keys := len(parts) > 0
-	if keys {
-		untaken := f.o.Store.TakeAll(parts)
-		for _, name := range slices.Sorted(maps.Keys(untaken)) {
-			note(name, untaken[name])
-		}
+	untaken := f.o.Store.TakeAll(parts)
+	for _, name := range slices.Sorted(maps.Keys(untaken)) {
+		note(name, untaken[name])
 	}
 	changed, err := f.takeLicenses(lines(theirs[licenses]))
 	note(licenses, err)
