@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"viaduct/appliance/lab"
 )
@@ -47,6 +50,17 @@ func TestNewcomerOpensThePage(t *testing.T) {
 	page, err := r.showPage(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
+	}
+	text, err := r.box.ExecIn(t.Context(), []string{"enable"}, "show running-config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := regexp.MustCompile(`superuser ` + pageAccount + ` password (\S+)`).FindStringSubmatch(text)
+	if hash == nil {
+		t.Fatalf("the account is not there:\n%s", text)
+	}
+	if cost, err := bcrypt.Cost([]byte(hash[1])); cost != bcrypt.DefaultCost { // programs under the race detector take less
+		t.Errorf("a password costs %d, want %d: %v", cost, bcrypt.DefaultCost, err)
 	}
 	browser := &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
