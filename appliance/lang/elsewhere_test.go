@@ -32,6 +32,11 @@ func TestCommandsOfOtherDevices(t *testing.T) {
 			t.Errorf("%s says %q, want %q", line, out, want)
 		}
 	}
+	c.types("context ip ROUTER")
+	c.types("interface LAN")
+	if out := c.types("ip addr 192.0.2.1"); !strings.Contains(out, "prefix length") || strings.Contains(out, "here it is") {
+		t.Errorf("a line of the block with a wrong address says %q", out)
+	}
 	if out := c.types("configure terminal"); out != "" {
 		t.Errorf("configure terminal says %q", out)
 	}

@@ -29,7 +29,7 @@ var commands = []Elsewhere{
 	{"here it is `show calls history`", []string{"show call-history", "show call history", "show cdr", "show voip calls history", "show call-control history"}},
 	{"here it is `show calls detail 3`", []string{"show rtp", "show media", "show voip calls", "show voip"}},
 	{"here it is `show sip penalty-box`", []string{"show voip proxy", "show proxy", "show penalty-box", "show options"}},
-	{"here it is `show ip interface` or `show ip route`", []string{"show context ip", "show ip", "show network", "ifconfig", "ip addr", "ip address show"}},
+	{"here it is `show ip interface` or `show ip route`", []string{"show context ip", "show ip", "show network", "ifconfig", "ip addr show", "ip address show"}},
 	{"here it is `show arp`", []string{"arp"}},
 	{"`show context sip-gateway` lists where the box listens for SIP", []string{"netstat", "ss"}},
 	{noPorts, []string{"show dsp", "show isdn", "show port fxs", "show port fxo", "show port isdn", "show port bri", "show port pri", "show port e1t1", "show port analog"}},
