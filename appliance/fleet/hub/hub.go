@@ -98,7 +98,7 @@ type Node struct {
 // Open reads the folder of a node.
 func Open(dir string) (*Node, error) {
 	if _, err := os.Stat(filepath.Join(dir, fileMaking)); err == nil {
-		return nil, fmt.Errorf("the hub in %s was not made to the end: run `hub init` again, which begins anew", dir)
+		return nil, fmt.Errorf("the hub in %s is not complete: run `hub init` again, which begins anew", dir)
 	}
 	return open(dir)
 }

@@ -324,7 +324,7 @@ func parseHost(w string, _ any) (any, error) {
 	return w, nil
 }
 
-// bareHost says what to write in place of an URL, or of a host with a port behind a colon: lines have the port as a word of its own.
+// bareHost says what to write in place of a URL, or of a host with a port behind a colon: lines have the port as a word of its own.
 func bareHost(w string) string {
 	_, rest, isURL := strings.Cut(w, "://")
 	if !isURL {
