@@ -67,13 +67,14 @@ const stayAway = time.Minute
 func newCall(m *Manager, in *sipgw.Incoming) *call {
 	id := newID()
 	c := &call{
-		m: m, id: id, log: m.log.With("call", id), box: mailbox.Under(m.turns), done: make(chan struct{}), cfg: m.Config(),
+		m: m, id: id, log: m.log.With("call", id), done: make(chan struct{}), cfg: m.Config(),
 		lease:  lease{share: license.None},
 		a:      side{Which: media.A, Leg: in.Leg},
 		b:      side{Which: media.B},
 		record: callrecord.New(id, in.Interface, m.Leg),
 		origin: origin{invite: in},
 	}
+	c.box = mailbox.Under(m.turns, c.dialledEmergency(in))
 	c.record.Dialog(in.Request.CallID)
 	return c
 }

@@ -213,7 +213,7 @@ func (c *call) stand(still *standstill, told func()) {
 		c.keep()
 	}
 	told()
-	<-still.over
+	c.box.Await(still.over)
 	if still.gone {
 		c.vanish()
 	}

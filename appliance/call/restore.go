@@ -92,7 +92,7 @@ func (m *Manager) restore(k callkeep.Read, marks pair.Kept) (r restored, err err
 		return r, errors.New("there is another call of this name")
 	}
 	c := &call{
-		m: m, id: v.ID, log: m.log.With("call", v.ID), box: mailbox.Under(m.turns), done: make(chan struct{}), cfg: m.Config(), state: v.State,
+		m: m, id: v.ID, log: m.log.With("call", v.ID), box: mailbox.Under(m.turns, true), done: make(chan struct{}), cfg: m.Config(), state: v.State,
 		record: callrecord.Restore(v.Record, m.Leg), origin: origin{forwards: v.Origin.Forwards, hops: v.Origin.Hops, diverted: v.Origin.Diverted},
 		lease: lease{share: m.Licenses.Resume(v.Holds.Sessions, v.Holds.Channels)},
 	}

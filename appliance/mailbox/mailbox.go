@@ -13,16 +13,17 @@ type Mailbox struct {
 	ended  bool
 
 	turns *Turns        // nil: it works when it likes
+	begun bool          // it comes before those that have not worked yet
 	ready chan struct{} // it has a turn
 }
 
 // New returns an empty mailbox.
 func New() *Mailbox { return &Mailbox{wake: make(chan struct{}, 1)} }
 
-// Under returns an empty mailbox that works when it has a turn.
-func Under(t *Turns) *Mailbox {
+// Under returns an empty mailbox that works when it has a turn. begun: it waits with those that have worked before, from its first function on.
+func Under(t *Turns, begun bool) *Mailbox {
 	m := New()
-	m.turns, m.ready = t, make(chan struct{}, 1)
+	m.turns, m.begun, m.ready = t, begun, make(chan struct{}, 1)
 	return m
 }
 
@@ -57,8 +58,8 @@ func (m *Mailbox) signal() {
 // Run runs the functions until End.
 func (m *Mailbox) Run() {
 	var batch []func()
-	for fresh := true; m.wait(); fresh = false {
-		m.turns.take(m.ready, fresh)
+	for ; m.wait(); m.begun = true {
+		m.turns.take(m.ready, !m.begun)
 		m.mu.Lock()
 		batch, m.queue = m.queue, batch[:0]
 		m.mu.Unlock()
@@ -68,6 +69,13 @@ func (m *Mailbox) Run() {
 		}
 		m.turns.give()
 	}
+}
+
+// Await waits for the end of a channel, and lets others have the turn meanwhile. It is called from a posted function.
+func (m *Mailbox) Await(over <-chan struct{}) {
+	m.turns.give()
+	<-over
+	m.turns.take(m.ready, false)
 }
 
 // wait waits until something was posted; false: the mailbox has ended.

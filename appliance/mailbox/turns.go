@@ -9,7 +9,7 @@ import (
 // for all, and a read loop whose message has come goes to its end. Behind the goroutines of a thousand calls it comes too late to refuse one.
 // Mailboxes that have worked before come first: what has begun is finished before more is begun.
 //
-// What a mailbox runs is short. Should all that have a turn wait for something, others get one after a while, so that no mailbox waits for
+// What a mailbox runs is short; for a longer wait there is Await. Should all that have a turn wait for something, others get one after a while, so that no mailbox waits for
 // another in vain.
 type Turns struct {
 	most int

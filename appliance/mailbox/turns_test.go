@@ -10,7 +10,7 @@ import (
 
 // worker is a mailbox that runs until it is told to end.
 func worker(group *sync.WaitGroup, t *Turns) *Mailbox {
-	m := Under(t)
+	m := Under(t, false)
 	group.Go(m.Run)
 	return m
 }
@@ -115,6 +115,42 @@ func TestNoMailboxWaitsInVain(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		if turns.free != 2 || turns.extra != 0 || turns.awaited() {
+			t.Errorf("afterwards: %+v", turns)
+		}
+	})
+}
+
+// A mailbox that waits for long has no turn meanwhile. Those that have begun elsewhere come before those that begin, too.
+func TestAwaitTakesNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group sync.WaitGroup
+		turns := NewTurns(1)
+		over := make(chan struct{})
+		began := time.Now()
+		var order []string
+		for range 5 {
+			m := worker(&group, turns)
+			m.Post(func() { m.Await(over) })
+			m.End()
+		}
+		synctest.Wait()
+		busy := worker(&group, turns)
+		busy.Post(func() { time.Sleep(stuck / 2) })
+		busy.End()
+		synctest.Wait()
+		for _, begun := range []bool{false, true} {
+			m := Under(turns, begun)
+			group.Go(m.Run)
+			m.Post(func() { order = append(order, map[bool]string{false: "begins", true: "has begun"}[begun]) })
+			m.End()
+			synctest.Wait()
+		}
+		close(over)
+		group.Wait()
+		if took := time.Since(began); took != stuck/2 || !slices.Equal(order, []string{"has begun", "begins"}) {
+			t.Errorf("it took %v; order %q", took, order)
+		}
+		if turns.free != 1 || turns.extra != 0 || turns.awaited() {
 			t.Errorf("afterwards: %+v", turns)
 		}
 	})
