@@ -1,8 +1,6 @@
 package media
 
-import (
-	"time"
-)
+import "time"
 
 // reception counts a peer's RTP stream as in RFC 3550 (appendices A.1, A.3 and A.8).
 type reception struct {
@@ -52,10 +50,7 @@ func (r *reception) update(ssrc uint32, seq uint16, timestamp uint32, arrival ti
 	now := transit(timestamp, arrival, rate)
 	d := int64(int32(now - r.transit))
 	r.transit = now
-	if d < 0 {
-		d = -d
-	}
-	if d < 10*rate { // a timestamp that jumps is not jitter
+	if d = max(d, -d); d < 10*rate { // a timestamp that jumps is not jitter
 		r.jitter += d - (r.jitter+8)>>4
 	}
 }

@@ -11,6 +11,7 @@ import (
 type remote struct {
 	left   [2]wire.Address // where the peer was learnt before signalling moved it
 	stale  int             // packets that have come from there since
+	was    [2]wire.Address // what signalling had said of that place
 	signal [2]wire.Address // as signalled, for latching and to notice a change
 	admit  func(netip.AddrPort) bool
 	mux    bool            // RTCP comes to the port of RTP
@@ -27,8 +28,11 @@ func (r *remote) set(addr [2]wire.Address, p *Params) (moved bool) {
 			continue
 		}
 		if addr[i] != r.signal[i] || p.Latch != r.latch {
-			if r.stale = 0; r.source[i].Known() && r.latch != LatchNone {
-				r.left[i] = r.source[i]
+			switch r.stale = 0; {
+			case r.source[i].Known() && r.latch != LatchNone:
+				r.left[i], r.was[i] = r.source[i], r.signal[i]
+			case addr[i] == r.was[i]: // it comes back, and nothing was heard elsewhere
+				r.left[i] = wire.Address{}
 			}
 			r.signal[i], r.source[i] = addr[i], addr[i]
 			if p.Latch != LatchNone {
@@ -36,8 +40,7 @@ func (r *remote) set(addr [2]wire.Address, p *Params) (moved bool) {
 			}
 			moved = moved || i == rtp
 		}
-		r.dest[i] = addr[i]
-		if r.source[i].Known() {
+		if r.dest[i] = addr[i]; r.source[i].Known() {
 			r.dest[i] = r.source[i]
 		}
 	}

@@ -135,6 +135,17 @@ func testLatching(t *testing.T, r *Relay) {
 			t.Errorf("heard after %d packets", packets)
 		}
 	})
+	t.Run("a peer that comes back before it was heard elsewhere is heard at once", func(t *testing.T) {
+		c := call(t, r, "")
+		c.pa.Latch = LatchHost
+		for _, port := range []uint16{9, 10, 9} { // its packets have another port, as behind NAT
+			c.pa.Remote = netip.AddrPortFrom(at(c.a.rtp).Addr(), port)
+			c.set(t)
+			if port == 9 {
+				c.talk(t)
+			}
+		}
+	})
 	t.Run("a source that is not admitted is not learnt, authentic as it may be", func(t *testing.T) {
 		c := call(t, r, srtp.AES80)
 		c.pa.Admit = func(from netip.AddrPort) bool { return from == at(c.a.rtp) || from == at(c.a.rtcp) }
