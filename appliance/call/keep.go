@@ -34,6 +34,7 @@ func (c *call) keep() {
 	b, err := callkeep.Marshal(c.value())
 	if err != nil {
 		c.log.Error("call not kept by the standby", "err", err)
+		c.m.keeper.Drop(c.id) // an old value would be worse than none
 		return
 	}
 	var s callkeep.Sessions
