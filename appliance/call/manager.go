@@ -111,7 +111,7 @@ type Manager struct {
 }
 
 // turnsOfOne is how many calls work at a time for each processor: some wait for the relay. With 16 the box carries less.
-const turnsOfOne = 64
+const turnsOfOne = 128
 
 // New returns a manager without calls.
 func New(o Options) *Manager {

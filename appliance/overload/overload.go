@@ -21,7 +21,7 @@ const (
 	interval  = 100 * time.Millisecond // of each judgement
 	tolerated = 50 * time.Millisecond  // a longer wait strains
 	patience  = 5                      // strained intervals before calls are refused; those in which the wait falls do not count, as after a pause
-	aim       = 15 * time.Millisecond  // the wait that the rate is steered to
+	aim       = 30 * time.Millisecond  // the wait that the rate is steered to
 	stalled   = 4 * aim                // while calls wait for so long already, none is let in
 	first     = 0.8                    // of the rate at which calls were handled while it was strained is let in first: a queue has to go
 	memory    = 0.05                   // the weight of an interval in the average rate at which calls are handled
