@@ -201,15 +201,20 @@ func (r *Registry) List(ctx context.Context) (*Listing, error) {
 }
 
 // Watch calls f with the whole registry, and again after each change, until ctx ends. What f gets is not changed afterwards. Changes that
-// come together are one.
+// come together are one. A node whose disk was exchanged may be the one that answers, and it has less than the others until it has caught up: f is not called before
+// all has come that the hub had when the watch began.
 func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
+	last, err := r.last(ctx)
+	if err != nil {
+		return fmt.Errorf("ask how far the registry is: %w", err)
+	}
 	var w jetstream.KeyWatcher
-	err := steady(ctx, func() (err error) { w, err = r.kv.WatchAll(ctx); return err })
+	err = steady(ctx, func() (err error) { w, err = r.kv.WatchAll(ctx); return err })
 	if err != nil {
 		return fmt.Errorf("watch the registry: %w", err)
 	}
 	defer w.Stop()
-	raw, complete := map[string]jetstream.KeyValueEntry{}, false
+	raw, complete, seen := map[string]jetstream.KeyValueEntry{}, false, uint64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -225,9 +230,42 @@ func (r *Registry) Watch(ctx context.Context, f func(*Listing)) error {
 			default:
 				delete(raw, e.Key())
 			}
-			if complete && len(w.Updates()) == 0 {
+			if e != nil {
+				seen = max(seen, e.Revision())
+			}
+			if complete && seen >= last && len(w.Updates()) == 0 {
 				f(listing(raw))
 			}
 		}
 	}
+}
+
+// last is the revision of the newest entry, as the node says that leads the bucket. Each key keeps its newest entry, so a watch comes to it.
+func (r *Registry) last(ctx context.Context) (last uint64, err error) {
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	err = steady(ctx, func() error {
+		ctx, stop := context.WithTimeout(ctx, time.Second) // without a leader nobody answers
+		defer stop()
+		s, err := r.kv.Status(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return jetstream.ErrNoStreamResponse
+		} else if err != nil {
+			return err
+		}
+		b, ok := s.(*jetstream.KeyValueBucketStatus)
+		if !ok {
+			return fmt.Errorf("the bucket is kept in %s", s.BackingStore())
+		}
+		info := b.StreamInfo()
+		if info.Cluster != nil && info.Cluster.Leader == "" {
+			return jetstream.ErrNoStreamResponse
+		}
+		last = info.State.LastSeq
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return last, err
 }

@@ -84,8 +84,27 @@ func (n *Node) mendAccounts() error {
 	if err == nil && slices.ContainsFunc(o.Nkeys, func(u *server.NkeyUser) bool { return u.Nkey == admin }) {
 		return nil
 	}
+	if lacks, err := n.emptied(); err != nil {
+		return err
+	} else if lacks {
+		return fmt.Errorf("%s is missing or damaged, and the node has no data: copy the file from another node of the hub, which knows all customers, and start it again",
+			n.path(fileAccounts))
+	}
 	slog.Warn("accounts.conf damaged, and written anew: users follow from the registry", "node", n.Name(), "err", err)
 	return n.writeAccounts(&Listing{})
+}
+
+// emptied reports whether a node of three has lost what it kept, and has to take it from the others. It must know the customers before: the engine takes up
+// no stream of an account that it does not know, and has all nodes delete one that is seconds old.
+func (n *Node) emptied() (bool, error) {
+	if len(n.set.Nodes) == 1 {
+		return false, nil
+	}
+	list, err := os.ReadDir(n.path(dirStore))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("look for what the node keeps: %w", err)
+	}
+	return len(list) == 0, nil
 }
 
 // follow keeps the engine's users as the registry has them, until ctx ends. Until the registry can be read, and while it cannot, they
