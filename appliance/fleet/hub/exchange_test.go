@@ -20,6 +20,7 @@ import (
 func TestANodeIsExchanged(t *testing.T) {
 	h := hubtest.Cluster(t, 3)
 	h.Box("berlin", nil)
+	key := h.Box("bonn", nil)
 	js := alarms(t, h)
 	if _, err := js.Publish(t.Context(), fleet.AlarmsOf("berlin"), []byte("{}")); err != nil {
 		t.Fatal(err)
@@ -29,7 +30,6 @@ func TestANodeIsExchanged(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "jetstream")); err != nil {
 		t.Fatal(err)
 	}
-	key := h.Box("bonn", nil)
 	accounts, err := os.ReadFile(filepath.Join(h.Nodes[0].Dir(), "accounts.conf"))
 	if err != nil {
 		t.Fatal(err)
