@@ -353,8 +353,7 @@ func (c *Call) progress(m *message) {
 }
 
 func (c *Call) succeed(m *message) {
-	first := !c.isUp
-	if first {
+	if !c.isUp {
 		c.remoteTag, c.remoteValue = m.tag("To"), m.get("To")
 		if contacts := m.list("Contact"); len(contacts) > 0 {
 			c.target = parseAddress(contacts[0]).text
@@ -372,7 +371,7 @@ func (c *Call) succeed(m *message) {
 			c.finish(End{Code: 503, Reason: err.Error()})
 			return
 		}
-		if !first {
+		if c.isUp { // or is since the first copy of this 2xx: the connection was being opened
 			c.sendACK(f, invite, c.lateAnswer)
 			return
 		}

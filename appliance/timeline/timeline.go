@@ -108,10 +108,23 @@ func (t *Timeline) Kernel(log []byte) {
 		at, text, found := strings.Cut(at, "] ")
 		seconds, err := strconv.ParseFloat(strings.TrimSpace(at), 64)
 		if found && err == nil && strings.HasPrefix(text, "Run ") && strings.Contains(text, " as init process") {
-			t.note("kernel", time.Duration(seconds*1e6)*time.Microsecond)
+			t.handOver(time.Duration(seconds*1e6) * time.Microsecond)
 			return
 		}
 	}
+}
+
+// handOver notes the kernel's step before all others. Its log has another clock than steps have: one of some milliseconds later is none.
+func (t *Timeline) handOver(at time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.has("kernel") {
+		return
+	}
+	for _, s := range t.steps {
+		at = min(at, s.At)
+	}
+	t.steps = slices.Insert(t.steps, 0, status.Step{Name: "kernel", At: at})
 }
 
 // KernelLog is what the kernel has said, as far as it still knows.

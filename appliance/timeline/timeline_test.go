@@ -23,6 +23,16 @@ func TestStepsReachTheNextProgram(t *testing.T) {
 	}
 }
 
+// The kernel's log may be some milliseconds ahead of the clock of steps.
+func TestTheKernelComesFirst(t *testing.T) {
+	var l Timeline
+	l.Done("init")
+	l.Kernel([]byte("<6>[999999999.000000] Run /gokrazy/init as init process\n"))
+	if got := l.Steps(); len(got) != 2 || got[0].Name != "kernel" || got[0].At != got[1].At {
+		t.Errorf("steps %v", got)
+	}
+}
+
 // A reload takes steps again: they stay what they were at the start.
 func TestAStepIsDoneOnce(t *testing.T) {
 	var l Timeline

@@ -38,7 +38,9 @@ func TestOverviewAndItsAlarms(t *testing.T) {
 	p.waitText("A part of the box, or all of it, is being taken out of service")
 	p.look("overview-alarm")
 	p.open("/alarms")
-	p.wait(`document.querySelectorAll("main form button").length === 2`)
+	for _, alarm := range []string{"no-gateway", "out-of-service"} {
+		p.wait(`document.querySelector('button[aria-label^="Acknowledge: ` + alarm + `"]') !== null`)
+	}
 	js[bool](p, `document.querySelector('button[aria-label^="Acknowledge: no-gateway"]').click() ?? true`)
 	p.waitText("acknowledged by technician")
 	p.click("Apply")
