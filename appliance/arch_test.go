@@ -43,6 +43,8 @@ var floors = map[string]string{
 	"fleet/hub":    "config fleet flash license printable",
 	"fleet/bus":    "config egress fleet flash natswire printable status",
 
+	"media/reports": "",
+
 	"fleet/member": "config fleet fleet/bus fleet/lease fleet/report fleet/tunnel flash health license plural records status",
 
 	"sipua":    "config printable roster sipdialog sipgw sipmsg siptransport status",
@@ -99,7 +101,7 @@ var floors = map[string]string{
 	"media/marks": "",
 	"media/ports": "",
 	"media/wire":  "",
-	"media":       "media/marks media/ports media/wire audio config nexthop pair sockfilter srtp steer",
+	"media":       "media/marks media/ports media/reports media/wire audio config nexthop pair sockfilter srtp steer",
 	"nexthop":     "",
 	"audio":       "",
 	"srtp":        "",

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/audio"
 	"viaduct/appliance/media/marks"
+	"viaduct/appliance/media/reports"
 	"viaduct/appliance/media/wire"
 	"viaduct/appliance/srtp"
 )
@@ -25,7 +26,7 @@ type leg struct {
 	formats formats  // first fields
 	remote  remote   // last fields
 	keys    security // first fields
-	reports reporting
+	reports reports.Log
 	counts  marks.Counts // of what was agreed
 }
 
@@ -73,7 +74,7 @@ type incoming struct {
 	tapped   bool          // somebody listens, see Session.Listen
 	last     time.Duration // when a packet was accepted
 	lastRTP  time.Duration
-	heard    reception
+	heard    reports.Reception
 	since    time.Duration // when Open or Set was called: silence counts from here
 	spoken   audio.Activity
 	pressing pressing      // a telephone-event of the peer that the other side cannot take

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"viaduct/appliance/media/reports"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 
@@ -167,10 +168,10 @@ func (c *callOf) reportsBothWays(t *testing.T) {
 	}
 	c.a.write(c.a.rtcp, c.a.to.RTCP, wire)
 	got := c.b.read(c.b.rtcp, patience)
-	for len(got) >= 8 && got[1] == senderReport {
+	for len(got) >= 8 && got[1] == reports.SenderReport {
 		got = c.b.read(c.b.rtcp, patience)
 	}
-	if len(got) < 8 || got[1] != receiverReport {
+	if len(got) < 8 || got[1] != reports.ReceiverReport {
 		t.Errorf("B got %x", got)
 	}
 	binary.BigEndian.PutUint32(plain[4:], c.b.ssrc)
@@ -178,7 +179,7 @@ func (c *callOf) reportsBothWays(t *testing.T) {
 	for {
 		wire := c.a.read(c.a.rtcp, patience)
 		got, err := c.a.in.DecryptRTCP(nil, wire, nil)
-		if err == nil && got[1] == receiverReport {
+		if err == nil && got[1] == reports.ReceiverReport {
 			return
 		}
 		if len(wire) == 0 {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"viaduct/appliance/media/marks"
+	"viaduct/appliance/media/reports"
 	"viaduct/appliance/srtp"
 )
 
@@ -67,11 +68,11 @@ func after(w *srtp.Window) uint64 {
 }
 
 func (l *leg) tally() marks.Tally {
-	h, r := &l.in.heard, &l.reports
+	h, r := l.in.heard.Totals(), &l.reports
 	c := &l.stats
 	t := marks.Tally{Drops: c.Drops, Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets, SentPayload: c.sentPayload,
-		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent, SSRC: h.ssrc, Lost: h.lost(), Heard: h.heard + int64(h.received), Gaps: h.gaps, Missing: h.missing,
-		Jitter: h.jitter, RoundTrip: int64(r.roundTrip / time.Microsecond), PeerLost: r.peerLost, PeerJitter: int64(r.peerJitter)}
+		RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent, SSRC: l.in.heard.SSRC, Lost: h.Lost, Heard: h.Heard, Gaps: h.Gaps, Missing: h.Missing,
+		Jitter: h.Jitter, RoundTrip: int64(r.RoundTrip / time.Microsecond), PeerLost: r.PeerLost, PeerJitter: int64(r.PeerJitter)}
 	for _, p := range l.local.ports {
 		if p != nil {
 			strangers, others := p.dropped()
@@ -81,12 +82,12 @@ func (l *leg) tally() marks.Tally {
 	return t
 }
 
-// count has the figures go on from those of another box. What was lost while nobody listened is not known, and so the peer's stream begins anew.
+// count has the figures go on from those of another box.
 func (l *leg) count(t marks.Tally) {
 	l.stats = counters{Drops: t.Drops, received: t.Received, sent: t.Sent, receivedOctets: t.ReceivedOctets, sentOctets: t.SentOctets,
 		sentPayload: t.SentPayload, rtcpReceived: t.RTCPReceived, rtcpSent: t.RTCPSent}
-	l.in.heard = reception{ssrc: t.SSRC, before: t.Lost, heard: t.Heard, gaps: t.Gaps, missing: t.Missing, jitter: t.Jitter}
-	l.reports.roundTrip, l.reports.peerLost, l.reports.peerJitter = time.Duration(t.RoundTrip)*time.Microsecond, t.PeerLost, uint32(t.PeerJitter)
+	l.in.heard.Resume(t.SSRC, reports.Totals{Lost: t.Lost, Heard: t.Heard, Gaps: t.Gaps, Missing: t.Missing, Jitter: t.Jitter})
+	l.reports.RoundTrip, l.reports.PeerLost, l.reports.PeerJitter = time.Duration(t.RoundTrip)*time.Microsecond, t.PeerLost, uint32(t.PeerJitter)
 }
 
 // How far a stream goes before new marks are asked for, and an index that no stream comes to.

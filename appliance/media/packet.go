@@ -59,7 +59,7 @@ func (t *thread) receiveRTP(l *leg, p []byte, from wire.Address) {
 	timestamp := binary.BigEndian.Uint32(p[4:])
 	l.stats.received++
 	l.stats.receivedOctets += uint64(n)
-	l.in.heard.update(ssrc, seq, timestamp, t.now, l.formats.rate)
+	l.in.heard.Update(ssrc, seq, timestamp, units(t.now, l.formats.rate), l.formats.rate)
 	l.in.last, l.in.lastRTP = t.now, t.now
 	if !l.in.started || l.in.silent {
 		t.notifyOnce(l, &l.in.started, Started)

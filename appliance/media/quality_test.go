@@ -10,38 +10,6 @@ import (
 	"viaduct/appliance/srtp"
 )
 
-func TestBurstRatio(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		lost func(n int) bool
-		want float64
-	}{
-		{"none", func(int) bool { return false }, 1},
-		{"one in ten, evenly", func(n int) bool { return n%10 == 5 }, 1},
-		{"four in a row of forty", func(n int) bool { return n%40 >= 10 && n%40 < 14 }, 3.6},
-	} {
-		var r reception
-		for n := range 4000 {
-			if !c.lost(n) {
-				r.update(1, uint16(n+65000), uint32(160*n), time.Duration(n)*20*time.Millisecond, 8000)
-			}
-		}
-		if got := r.burstRatio(); math.Abs(got-c.want) > 0.05 {
-			t.Errorf("%s: %.3f, want %.2f", c.name, got, c.want)
-		}
-	}
-}
-
-func TestReorderingIsNoLoss(t *testing.T) {
-	var r reception
-	for _, n := range []int{0, 1, 3, 2, 4, 6, 7, 5, 8} {
-		r.update(1, uint16(n), uint32(160*n), time.Duration(n)*20*time.Millisecond, 8000)
-	}
-	if r.lost() != 0 || r.missing != 0 || r.loss() != 0 {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestQualityOfACall(t *testing.T) {
 	c := call(t, running(t, Options{}), srtp.AES80)
 	c.pa.Voice, c.pb.Voice = audio.ALaw, audio.ALaw
@@ -99,13 +67,13 @@ func TestFiguresOfALegByHand(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 
-	l.reports.own, l.reports.ownAt = 0xb7052000, q.t.now
+	l.reports.Told([]byte(strings.Repeat("\x00", 10)+"\xb7\x05\x20\x00"), q.t.now)
 	report := []byte("\x81\xc9\x00\x07\x00\x00\x00\x4d" + strings.Repeat("\x00", 16) + "\xb7\x05\x20\x00\x00\x05\x40\x00")
 	putSSRC := report[8:12]
 	for i := range putSSRC {
 		putSSRC[i] = byte(l.out.stream.ssrc >> (24 - 8*i))
 	}
-	l.noteReport(report, report[8:], q.t.now+11375*ms)
+	l.reports.Note(report, report[8:], l.out.stream.ssrc, q.t.now+11375*ms)
 	s = l.figures(q.t.base)
 	if d := s.RoundTrip - 6125*ms; d.Abs() > ms {
 		t.Errorf("round trip %v", s.RoundTrip)

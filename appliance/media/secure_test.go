@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"viaduct/appliance/media/ports"
+	"viaduct/appliance/media/reports"
 	"viaduct/appliance/srtp"
 	"viaduct/appliance/srtp/srtptest"
 
@@ -168,7 +169,7 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 					}
 				}
 				c.a.write(a, toA, wire)
-				if got := c.b.read(b, patience); len(got) < 8 || got[1] != receiverReport {
+				if got := c.b.read(b, patience); len(got) < 8 || got[1] != reports.ReceiverReport {
 					t.Errorf("B got %x", got)
 				}
 				c.b.write(b, toB, report(c.b))
@@ -179,7 +180,7 @@ func TestRTCPWithAndWithoutMux(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if len(got) < 8 || got[1] != receiverReport {
+				if len(got) < 8 || got[1] != reports.ReceiverReport {
 					t.Errorf("A got %x", got)
 				}
 				if suite == "" {

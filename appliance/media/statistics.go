@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"viaduct/appliance/audio"
+	"viaduct/appliance/media/reports"
 )
 
 // counters are the figures of a leg that are not kept elsewhere.
@@ -14,11 +15,11 @@ type counters struct {
 }
 
 func (l *leg) figures(base time.Time) Stats {
-	c := &l.stats
+	c, h := &l.stats, l.in.heard.Totals()
 	s := Stats{
 		Received: c.received, Sent: c.sent, ReceivedOctets: c.receivedOctets, SentOctets: c.sentOctets,
-		Lost: l.in.heard.lost(), Drops: c.Drops, RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
-		RoundTrip: l.reports.roundTrip, Source: l.remote.source[rtp].Netip(), SSRC: l.in.heard.ssrc,
+		Lost: h.Lost, Drops: c.Drops, RTCPReceived: c.rtcpReceived, RTCPSent: c.rtcpSent,
+		RoundTrip: l.reports.RoundTrip, Source: l.remote.source[rtp].Netip(), SSRC: l.in.heard.SSRC,
 	}
 	for _, p := range l.local.ports {
 		if p != nil {
@@ -27,10 +28,10 @@ func (l *leg) figures(base time.Time) Stats {
 		}
 	}
 	if l.formats.rate > 0 {
-		s.Jitter = time.Duration(l.in.heard.jitter) * time.Second / time.Duration(16*l.formats.rate)
+		s.Jitter = time.Duration(h.Jitter) * time.Second / time.Duration(16*l.formats.rate)
 	}
-	s.Quality = l.quality(s.Jitter)
-	s.PeerLost, s.PeerJitter = l.reports.peerLost, time.Duration(l.reports.peerJitter)*time.Second/time.Duration(max(l.formats.rate, 1))
+	s.Quality = l.quality(h, s.Jitter)
+	s.PeerLost, s.PeerJitter = l.reports.PeerLost, time.Duration(l.reports.PeerJitter)*time.Second/time.Duration(max(l.formats.rate, 1))
 	if l.in.last != 0 {
 		s.Last = base.Add(l.in.last)
 	}
@@ -41,14 +42,14 @@ func (l *leg) figures(base time.Time) Stats {
 }
 
 // quality rates the peer's stream.
-func (l *leg) quality(jitter time.Duration) audio.Quality {
+func (l *leg) quality(h reports.Totals, jitter time.Duration) audio.Quality {
 	switch {
-	case !l.in.heard.started && l.in.heard.heard == 0:
+	case h.Heard == 0:
 		return audio.Quality{}
 	case l.formats.loss == audio.Impairment{}:
-		return audio.Quality{BurstRatio: l.in.heard.burstRatio()}
+		return audio.Quality{BurstRatio: h.BurstRatio()}
 	}
-	return l.formats.loss.Rate(l.in.heard.loss(), l.in.heard.burstRatio(), l.reports.roundTrip, jitter)
+	return l.formats.loss.Rate(h.Loss(), h.BurstRatio(), l.reports.RoundTrip, jitter)
 }
 
 // Stats of a side now.
