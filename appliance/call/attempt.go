@@ -206,7 +206,7 @@ func (c *call) answerCaller() error {
 	} else {
 		c.become(callstate.Answered)
 	}
-	c.endRound()
+	c.origin.round.Leave()
 	c.decided()
 	c.origin.invite = nil
 	c.record.Connected = time.Now()

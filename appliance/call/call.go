@@ -11,6 +11,7 @@ import (
 	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
 	"viaduct/appliance/disturb"
+	"viaduct/appliance/lamps"
 	"viaduct/appliance/license"
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
@@ -43,8 +44,8 @@ type call struct {
 	handover             // that is under way
 	carried  [2]string   // the identity that takes part on each side, see carry
 	record   callrecord.Record
-	lamps    lamps // of the phones that take part
-	stale    bool  // the standby knows the call as it was, see keep.go
+	lamps    lamps.Lamps // of the phones that take part
+	stale    bool        // the standby knows the call as it was, see keep.go
 }
 
 // lease is what the call holds of the licenses.
@@ -133,7 +134,7 @@ func (c *call) begin(in *sipgw.Incoming) {
 	c.log.Info("call", "if", in.Interface, "from", c.props.CallingURI, "to", in.Request.URI)
 	c.log.Debug("leg", "if", in.Interface, "call_id", in.Request.CallID)
 
-	if c.looping(in) {
+	if !c.enterRound(in) {
 		c.refuse(refusal.Failure{Code: 482, Cause: 25, Reason: "Loop Detected", Text: "the call loops"})
 		c.log.Warn("call refused, it loops", "if", in.Interface)
 		return
@@ -380,7 +381,7 @@ func (c *call) conclude() {
 
 // release gives back what the call holds besides its media.
 func (c *call) release() {
-	c.endRound()
+	c.origin.round.Leave()
 	c.carry(media.A, "")
 	c.carry(media.B, "")
 	c.alive()

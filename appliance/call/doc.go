@@ -3,10 +3,10 @@
 //
 // It owns what a call does, and the meaning of a leg's event for the other leg. It does not own SIP (package sipgw), descriptions (sdp),
 // offer and answer of one side (negotiation), a side itself (callside), numbers and identities (party), packets (media), the way that a call takes (route), the
-// state diagram (callstate), why a call fails (refusal), its record (callrecord) or the number of calls (license).
+// state diagram (callstate), why a call fails (refusal), its record (callrecord), what lamps show of it (lamps) or the number of calls (license).
 //
 // Goroutines: one a call, with one mailbox. Events of both legs, timers, media and commands come through it, so the fields of a call need
-// no lock. The manager's lock guards the list of calls; what other calls look at is in package giveway. A call keeps the
+// no lock. The manager's lock guards the list of calls; what other calls look at is in packages giveway and rounds. A call keeps the
 // configuration that it began with.
 //
 // A call begins in call.go and hunts for the callee in hunt.go and attempt.go. In the established call, midcall.go answers offers and passes

@@ -56,7 +56,7 @@ func (m *Manager) paired() bool {
 // value is the call for another box.
 func (c *call) value() *callkeep.Call {
 	v := &callkeep.Call{
-		ID: c.id, State: c.state, Media: c.media.State(), Record: c.record.State(), Carried: c.carried, Lamps: c.lamps.lit, Holds: c.holds(), Urgent: c.urgent,
+		ID: c.id, State: c.state, Media: c.media.State(), Record: c.record.State(), Carried: c.carried, Lamps: c.lamps.Lit, Holds: c.holds(), Urgent: c.urgent,
 		Back: c.referredBack, Origin: callkeep.Origin{Forwards: c.origin.forwards, Hops: c.origin.hops, Diverted: c.origin.diverted},
 		Sides: [2]callkeep.Side{c.a.Value(), c.b.Value()},
 	}

@@ -21,6 +21,7 @@ import (
 	"viaduct/appliance/mailbox"
 	"viaduct/appliance/media"
 	"viaduct/appliance/pair"
+	"viaduct/appliance/rounds"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
@@ -94,9 +95,10 @@ type Options struct {
 // Manager holds the calls in progress.
 type Manager struct {
 	Options
-	log   *slog.Logger
-	guard *disturb.Guard
-	room  giveway.Room
+	log    *slog.Logger
+	guard  *disturb.Guard
+	room   giveway.Room
+	rounds rounds.Counter
 
 	keeper *callkeep.Keeper
 	turns  *mailbox.Turns // of all calls
@@ -105,7 +107,6 @@ type Manager struct {
 	calls    map[string]*call
 	stopping bool
 	cycles   map[route.Group]int // calls that a cyclic hunt group has started
-	rounds   map[loopKey]int     // unanswered calls of each caller to each number, see origin.go
 	group    sync.WaitGroup      // every call
 	switchover
 }
@@ -124,7 +125,7 @@ func New(o Options) *Manager {
 	if o.Pair == nil {
 		o.Pair = pair.Nobody{}
 	}
-	return &Manager{keeper: callkeep.New(o.Pair), turns: mailbox.NewTurns(turnsOfOne * runtime.GOMAXPROCS(0)), Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}, rounds: map[loopKey]int{}}
+	return &Manager{keeper: callkeep.New(o.Pair), turns: mailbox.NewTurns(turnsOfOne * runtime.GOMAXPROCS(0)), Options: o, log: o.Log, guard: disturb.New(o.Presence), calls: map[string]*call{}, cycles: map[route.Group]int{}}
 }
 
 // Run waits until ctx ends, then hangs up every call and waits for the last.

@@ -6,6 +6,7 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/party"
+	"viaduct/appliance/rounds"
 	"viaduct/appliance/sipgw"
 )
 
@@ -16,7 +17,7 @@ type origin struct {
 	hops     int // times that it has passed through this box, see sipgw.Incoming
 	location party.Location
 	diverted party.Diverted
-	loop     *loopKey        // that it is counted in; nil: none
+	round    *rounds.Round   // that it is; nil: none
 	invite   *sipgw.Incoming // itself; nil: the call is established
 }
 
@@ -35,45 +36,11 @@ func originOf(sw *config.Switch, in *sipgw.Incoming) origin {
 	return o
 }
 
-// maxAlike is the most calls from one number to another that may be under way unanswered. More are taken for a loop: two users who
-// forward to each other on both sides make a new call on every round, with a new Call-ID and fresh Max-Forwards, and each takes a
-// license and two ports.
-const maxAlike = 20
-
-// loopKey is the same for every round of such a loop.
-type loopKey struct {
-	iface           config.InterfaceID
-	calling, called string
-}
-
-// looping reports whether a call is one round too many. Otherwise it counts the call.
-func (c *call) looping(in *sipgw.Incoming) bool {
+// enterRound counts the call among those that may go in a circle. False: it does, see package rounds.
+func (c *call) enterRound(in *sipgw.Incoming) (ok bool) {
 	if c.origin.diverted.Times > maxDiversions {
-		return true
-	}
-	r := loopKey{in.Interface, c.props.CallingE164, c.props.CalledE164}
-	if r.calling == "" || r.called == "" {
 		return false
 	}
-	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	if c.m.rounds[r] >= maxAlike {
-		return true
-	}
-	c.m.rounds[r]++
-	c.origin.loop = &r
-	return false
-}
-
-// endRound removes the call from that count: it was answered, or has ended.
-func (c *call) endRound() {
-	if c.origin.loop == nil {
-		return
-	}
-	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	if c.m.rounds[*c.origin.loop]--; c.m.rounds[*c.origin.loop] == 0 {
-		delete(c.m.rounds, *c.origin.loop)
-	}
-	c.origin.loop = nil
+	c.origin.round, ok = c.m.rounds.Enter(rounds.Way{From: in.Interface, Calling: c.props.CallingE164, Called: c.props.CalledE164})
+	return ok
 }

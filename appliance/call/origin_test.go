@@ -6,55 +6,37 @@ import (
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/party"
+	"viaduct/appliance/rounds"
 	"viaduct/appliance/route"
 	"viaduct/appliance/sipgw"
 	"viaduct/appliance/sipmsg"
 )
 
-func TestCallsInACircleAreCounted(t *testing.T) {
-	m := New(Options{})
-	one := func(calling, called string) *call {
-		return &call{m: m, props: route.Call{CallingE164: calling, CalledE164: called}}
-	}
-	var calls []*call
+func TestCallThatWasForwardedForEverIsRefused(t *testing.T) {
 	in := &sipgw.Incoming{Interface: config.InterfaceID{Name: "teams"}}
-	for n := range maxAlike {
-		c := one("+491", "+492")
-		if c.looping(in) {
+	for times, ok := range map[int]bool{maxDiversions: true, maxDiversions + 1: false} {
+		if c := (&call{m: New(Options{}), origin: origin{diverted: party.Diverted{Times: times}}}); c.enterRound(in) != ok {
+			t.Errorf("%d times: %v", times, !ok)
+		}
+	}
+}
+
+func TestCallThatGoesInACircleIsRefused(t *testing.T) {
+	m, in := New(Options{}), &sipgw.Incoming{Interface: config.InterfaceID{Name: "teams"}}
+	one := func() *call { return &call{m: m, props: route.Call{CallingE164: "+491", CalledE164: "+492"}} }
+	first := one()
+	for n := range rounds.MaxAlike {
+		if c := one(); !c.enterRound(in) {
 			t.Fatalf("call %d is one too many", n)
+		} else if n == 0 {
+			first = c
 		}
-		calls = append(calls, c)
 	}
-	for _, x := range []struct {
-		why    string
-		c      *call
-		in     string
-		circle bool
-	}{
-		{"the same once more", one("+491", "+492"), "teams", true},
-		{"another callee: a ring group", one("+491", "+493"), "teams", false},
-		{"another caller", one("+494", "+492"), "teams", false},
-		{"from the other side", one("+491", "+492"), "pbx", false},
-		{"a caller without number", one("", "+492"), "teams", false},
-	} {
-		if got := x.c.looping(&sipgw.Incoming{Interface: config.InterfaceID{Name: x.in}}); got != x.circle {
-			t.Errorf("%s: %v", x.why, got)
-		}
-		x.c.endRound()
+	if one().enterRound(in) {
+		t.Error("it is not refused")
 	}
-	calls[0].endRound() // answered
-	calls[0].endRound() // and over
-	if one("+491", "+492").looping(in) {
-		t.Error("answered calls are counted")
-	}
-	for _, c := range calls[1:] {
-		c.endRound()
-	}
-	if m.rounds[loopKey{config.InterfaceID{Name: "teams"}, "+491", "+492"}] != 1 || len(m.rounds) != 1 {
-		t.Errorf("left over: %v", m.rounds)
-	}
-	if c := (&call{m: m, origin: origin{diverted: party.Diverted{Times: maxDiversions + 1}}}); !c.looping(in) {
-		t.Error("forwarded for ever")
+	if first.origin.round.Leave(); !one().enterRound(in) {
+		t.Error("an answered call is counted")
 	}
 }
 

@@ -1,10 +1,14 @@
 package call
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
+	"viaduct/appliance/callstate"
 	"viaduct/appliance/config"
+	"viaduct/appliance/dialoginfo"
+	"viaduct/appliance/lamps"
 	"viaduct/appliance/party"
 	"viaduct/appliance/refusal"
 	"viaduct/appliance/route"
@@ -108,4 +112,79 @@ func (m *Manager) Route(cfg *config.Config, from config.InterfaceID, p route.Cal
 	}
 	plan, err = route.Around(cfg, from, p, d)
 	return plan, d.Survival, err
+}
+
+// tellLamps tells the lamps of other phones what has changed on the lines of those that take part, see package lamps.
+func (c *call) tellLamps() {
+	if c.m.Line == nil {
+		return
+	}
+	var next *side
+	if c.transfer != nil {
+		next = &c.transfer.next
+	}
+	sides := [...]*side{&c.a, &c.b, next}
+	c.lamps.Keep(func(l any) bool {
+		return !c.ended() && slices.ContainsFunc(sides[:], func(s *side) bool { return s != nil && s.Leg == l })
+	}, c.m.Line)
+	for _, s := range sides {
+		if !c.ended() && s != nil && s.Leg != nil && s.Line.Identity != "" {
+			c.tellLamp(s)
+		}
+	}
+}
+
+func (c *call) tellLamp(s *side) {
+	line := lamps.Line{Call: c.id, Location: s.Interface.Phones.Name, Identity: s.Line.Identity, Direction: dialoginfo.Recipient, Remote: func() dialoginfo.Party { return c.shown(s) }}
+	if s.Line.Began {
+		line.Direction = dialoginfo.Initiator
+	}
+	switch dialog, _ := s.Leg.Identify(); {
+	case s == c.at(s.Which) && c.up(s):
+		c.lamps.Show(s.Leg, dialog, line, dialoginfo.Confirmed, c.m.Line)
+	case c.rings(s):
+		c.lamps.Show(s.Leg, dialog, line, dialoginfo.Early, c.m.Line)
+	}
+}
+
+// rings reports whether the phone of a side that has not answered rings, or hears ringing.
+func (c *call) rings(s *side) bool {
+	switch {
+	case s == &c.a:
+		return c.state != callstate.Routing
+	case s == &c.b:
+		return c.rang
+	}
+	return c.transfer.rang
+}
+
+// shown is the other party, as the phone of a side is told.
+func (c *call) shown(s *side) dialoginfo.Party {
+	if s.Line.Began {
+		return dialoginfo.Party{URI: c.props.CalledE164, Name: c.props.CalledName}
+	}
+	h := &c.hunting
+	if c.transfer != nil && s == &c.transfer.next {
+		h = &c.transfer.hunting
+	}
+	if h.attempt < 0 || h.attempt >= len(h.plan.Attempts) {
+		return dialoginfo.Party{}
+	}
+	a := &h.plan.Attempts[h.attempt]
+	if party.Withheld(&a.Call) {
+		return dialoginfo.Party{}
+	}
+	return dialoginfo.Party{URI: party.Calling(a), Name: a.Call.CallingName}
+}
+
+// phone is the identity of that name among the phones of an interface; nil: there is none.
+func phone(cfg *config.Config, i *config.SIPInterface, name string) *config.Identity {
+	l := i.Phones.In(cfg)
+	if l == nil {
+		return nil
+	}
+	if n := slices.IndexFunc(l.Identities, func(x *config.Identity) bool { return x.Name == name }); n >= 0 {
+		return l.Identities[n]
+	}
+	return nil
 }

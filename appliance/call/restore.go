@@ -97,7 +97,7 @@ func (m *Manager) restore(k callkeep.Read, marks pair.Kept) (r restored, err err
 		lease: lease{share: m.Licenses.Resume(v.Holds.Sessions, v.Holds.Channels)},
 	}
 	c.a, c.b = callside.FromValue(c.cfg, media.A, &v.Sides[0]), callside.FromValue(c.cfg, media.B, &v.Sides[1])
-	c.props, c.plan, c.urgent, c.lamps.lit, c.referredBack = c.record.Properties(), &route.Plan{}, v.Urgent, v.Lamps, v.Back
+	c.props, c.plan, c.urgent, c.lamps.Lit, c.referredBack = c.record.Properties(), &route.Plan{}, v.Urgent, v.Lamps, v.Back
 	c.props.Time = c.record.Started.In(c.cfg.Clock.Location())
 	if g := v.Goes; g != nil {
 		c.plan.Attempts = []route.Attempt{{Interface: config.InterfaceID(g.Interface), Call: g.Call, Written: g.Written}}
