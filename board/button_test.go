@@ -81,12 +81,14 @@ func TestTheResetButtonMustBeHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer press.Close()
-	key := func(code uint16, value int32) {
+	key := func(code uint16, values ...int32) { // at once
 		var b bytes.Buffer
-		b.Write(make([]byte, eventSize-8))
-		binary.Write(&b, binary.NativeEndian, uint16(1))
-		binary.Write(&b, binary.NativeEndian, code)
-		binary.Write(&b, binary.NativeEndian, value)
+		for _, value := range values {
+			b.Write(make([]byte, eventSize-8))
+			binary.Write(&b, binary.NativeEndian, uint16(1))
+			binary.Write(&b, binary.NativeEndian, code)
+			binary.Write(&b, binary.NativeEndian, value)
+		}
 		if _, err := press.Write(b.Bytes()); err != nil {
 			t.Error(err)
 		}
@@ -96,9 +98,8 @@ func TestTheResetButtonMustBeHeld(t *testing.T) {
 	const hold = 300 * time.Millisecond
 	held, done := make(chan time.Time, 10), make(chan error, 1)
 	go func() { done <- watchButton(ctx, f, hold, func() { held <- time.Now() }) }()
-	key(keyRestart, 1)
-	key(keyRestart, 0) // too short
-	key(30, 1)         // another key
+	key(keyRestart, 1, 0) // too short
+	key(30, 1)            // another key
 	time.Sleep(2 * hold)
 	if len(held) > 0 {
 		t.Fatal("a short press was enough")

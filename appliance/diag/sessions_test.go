@@ -29,7 +29,7 @@ func attend(t *testing.T, s *Sessions, tty string) <-chan string {
 		cancel()
 		<-done
 	})
-	for until := time.Now().Add(10 * time.Second); len(s.List()) == 0 || s.List()[len(s.List())-1].TTY != tty; time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(time.Minute); len(s.List()) == 0 || s.List()[len(s.List())-1].TTY != tty; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("the session does not appear")
 		}

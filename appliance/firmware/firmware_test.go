@@ -126,16 +126,22 @@ func TestAStalledFileIsGivenUp(t *testing.T) {
 
 // A sender over ssh whose line is dead would else keep everybody from installing until its session ends.
 func TestASenderThatFallsSilentFreesTheInstaller(t *testing.T) {
-	freed := make(chan struct{})
+	freed := make(chan struct{}, 1)
 	s := init1(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		close(freed)
+		freed <- struct{}{}
 	})
-	s.stall = 100 * time.Millisecond
-	out, in := io.Pipe()
-	go in.Write([]byte("the beginning of an image"))
-	if err := s.Install(t.Context(), out, false, func(string) {}); !errors.Is(err, errStalled) {
-		t.Errorf("%v", err)
+	for s.stall = 100 * time.Millisecond; s.stall < time.Minute; s.stall *= 2 { // PID 1 may not have been asked yet when the time is over
+		out, in := io.Pipe()
+		go in.Write([]byte("the beginning of an image"))
+		if err := s.Install(t.Context(), out, false, func(string) {}); !errors.Is(err, errStalled) {
+			t.Errorf("%v", err)
+		}
+		select {
+		case <-freed:
+			return
+		case <-time.After(50 * s.stall):
+		}
 	}
-	<-freed
+	t.Error("PID 1 waits on")
 }

@@ -10,8 +10,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/egress"
@@ -21,8 +21,14 @@ import (
 // gets into an error, whole or in part, and what it sends without an end is not read.
 func TestWhoRepeatsSecrets(t *testing.T) {
 	const password = "pr0xy-password"
+	const most = 64 << 20 // octets: what the client reads of an answer, and what stands in the buffers of the way
 	endless := func(w io.Writer, part string) {
-		for {
+		part = strings.Repeat(part, 1+4096/max(1, len(part)))
+		for sent := 0; ; sent += len(part) {
+			if sent > most {
+				t.Error("what is sent without an end is read")
+				return
+			}
 			if _, err := io.WriteString(w, part); err != nil {
 				return
 			}
@@ -75,9 +81,12 @@ func TestWhoRepeatsSecrets(t *testing.T) {
 		for _, who := range []string{"sign-in", "graph", "proxy"} {
 			t.Run(who+" "+name, func(t *testing.T) {
 				t.Parallel()
+				var mu sync.Mutex
 				var said []string
 				hijack := func(w http.ResponseWriter, text string) {
+					mu.Lock()
 					said = append(said, text)
+					mu.Unlock()
 					conn, _, err := http.NewResponseController(w).Hijack()
 					if err != nil {
 						t.Error(err)
@@ -128,16 +137,14 @@ func TestWhoRepeatsSecrets(t *testing.T) {
 				c := testCredentials()
 				c.Hosts = Hosts{Login: web.URL, Graph: web.URL}
 				client := New(transport, c)
-				began := time.Now()
 				err := client.Users(t.Context(), func(User) error { return nil })
-				if took := time.Since(began); took >= requestTime {
-					t.Errorf("it took %v", took)
-				}
 				e, ok := err.(*Error)
 				if !ok {
 					t.Fatalf("%v", err)
 				}
 				all := e.Error() + e.Cure
+				mu.Lock()
+				defer mu.Unlock()
 				for _, text := range append(said, password, "Ym94OnByMHh5LXBhc3N3b3Jk") { // box:pr0xy-password
 					if text != "" && strings.Contains(all, text[:min(len(text), 12)]) {
 						t.Errorf("%s; %s", e, e.Cure)

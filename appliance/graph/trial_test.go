@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -113,9 +112,7 @@ Presence: ok`},
 func TestATrialNamesTheStepThatFails(t *testing.T) {
 	o, s := microsoft(t)
 	port := netip.MustParseAddrPort(s.Listener.Addr().String()).Port()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	gone := netip.MustParseAddrPort(closed.Listener.Addr().String())
-	closed.Close()
+	gone := nobody(t, s.Listener.Addr().String())
 	refusing := newProxy(t, s.Listener.Addr().String())
 	refusing.refuse = http.StatusForbidden
 	good := egress.Way{Lookup: lookup("127.0.0.1"), Roots: trusting(s.Certificate())}

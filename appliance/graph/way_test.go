@@ -150,12 +150,18 @@ func TestThroughAProxy(t *testing.T) {
 	}
 }
 
+// nobody is a port at which nobody listens, now and later: a connection to somebody else has it.
+func nobody(t *testing.T, busy string) netip.AddrPort {
+	t.Helper()
+	c, err := net.Dial("tcp", busy)
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return netip.MustParseAddrPort(c.LocalAddr().String())
+}
+
 func TestWhatIsInTheWay(t *testing.T) {
 	_, s := microsoft(t)
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	port := netip.MustParseAddrPort(silent.Addr().String())
-	must(t, silent.Close())
+	port := nobody(t, s.Listener.Addr().String())
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	key, err := pki.NewKey(2048)

@@ -29,20 +29,31 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	u, l := bothAt(t)
 	s := &server{addr: u.LocalAddr().(*net.UDPAddr).AddrPort(), answers: map[string][]dnsmessage.Resource{}}
-	l, err := net.Listen("tcp4", s.addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var wg sync.WaitGroup
 	t.Cleanup(func() { u.Close(); l.Close(); wg.Wait() })
 	wg.Go(func() { s.serveUDP(u) })
 	wg.Go(func() { s.serveTCP(l) })
 	return s
+}
+
+// bothAt listens over UDP and TCP at one port. Somebody else may have the number that the first one gets at the other.
+func bothAt(t *testing.T) (*net.UDPConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp4", u.LocalAddr().String())
+		if err == nil {
+			return u, l
+		}
+		u.Close()
+	}
+	t.Fatal("no port is free")
+	return nil, nil
 }
 
 func (s *server) set(f func(*server)) { s.mu.Lock(); defer s.mu.Unlock(); f(s) }

@@ -40,7 +40,7 @@ func dhcpConfig() *config.Config {
 func TestAPortGetsItsAddressByDHCP(t *testing.T) {
 	w := newWorld(t)
 	server := w.leaseServer(t, "203.0.113.77")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var n *Net
 	var steps []string
@@ -127,7 +127,7 @@ func leased(t *testing.T, cfg *config.Config, address string, tell func(*lab.DHC
 	w = newWorld(t)
 	server := w.leaseServer(t, address)
 	tell(server)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Leased: cancel}))(t)
 	defer n.Close()
@@ -195,7 +195,7 @@ func TestALeaseOpensNothing(t *testing.T) {
 	})
 	defer server.Close()
 	server.Tell(121, 1, 0, 203, 0, 113, 9, 1, 128, 203, 0, 113, 9)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	n := must(New(Options{Log: slog.New(slog.DiscardHandler), Cached: resolved, Leased: cancel}))(t)
 	defer n.Close()

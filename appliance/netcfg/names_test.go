@@ -32,7 +32,7 @@ func TestRunTellsOfALinkFlap(t *testing.T) {
 	w := newWorld(t)
 	n := newNet(t)
 	must(n.Apply(testConfig()))(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	// The kernel tells of a good wire with some delay, so each step waits for the event that it needs.
 	steps := []struct {

@@ -23,7 +23,7 @@ func TestRunFollowsNamesAndLinks(t *testing.T) {
 	}}))(t)
 	defer n.Close()
 	must(n.Apply(everyFeature()))(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 
 	// Run must stay on this thread, which alone is in the namespace; what happens beside it goes through its callback.

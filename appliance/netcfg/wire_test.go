@@ -57,7 +57,7 @@ func TestSegmentSizesOnTheWire(t *testing.T) {
 			defer listener.Close()
 			var client net.Conn
 			w.atPeer(func() {
-				client = must((&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(192, 168, 1, 100)}, Timeout: 2 * time.Second}).Dial("tcp", "192.168.1.1:5060"))(t)
+				client = must((&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(192, 168, 1, 100)}, Timeout: patience}).Dial("tcp", "192.168.1.1:5060"))(t)
 			})
 			defer client.Close()
 			server := must(listener.Accept())(t)
@@ -74,7 +74,7 @@ func TestSegmentSizesOnTheWire(t *testing.T) {
 			var far net.Listener
 			w.atPeer(func() { far = must(net.Listen("tcp", "192.168.1.100:5060"))(t) })
 			defer far.Close()
-			out := must(net.DialTimeout("tcp", "192.168.1.100:5060", 2*time.Second))(t)
+			out := must(net.DialTimeout("tcp", "192.168.1.100:5060", patience))(t)
 			defer out.Close()
 			if got := announced(); got != c.sent {
 				t.Errorf("our SYN announces %d, want %d", got, c.sent)

@@ -47,7 +47,7 @@ func TestAPeerLearnsThatItsConnectionIsNoMore(t *testing.T) {
 		t.Fatalf("the port is taken: %v", err)
 	}
 	defer l.Close()
-	theirs.SetReadDeadline(time.Now().Add(10 * time.Second))
+	theirs.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := theirs.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the peer does not know: %v", err)
 	}

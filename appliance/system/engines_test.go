@@ -187,17 +187,28 @@ func TestARelayThatEndsIsReplaced(t *testing.T) {
 	}
 }
 
+// bothAt listens over TCP and UDP at one port. Somebody else may have the number that the first one gets at the other.
+func bothAt(t *testing.T) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 {
+		tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		udp, err := net.ListenPacket("udp4", tcp.Addr().String())
+		if err == nil {
+			return tcp, udp
+		}
+		tcp.Close()
+	}
+	t.Fatal("no port is free")
+	return nil, nil
+}
+
 // A socket that could not be opened is tried again, and is no problem any more once it is open.
 func TestAGatewayWhosePortIsTakenForAWhile(t *testing.T) {
-	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tcp, udp := bothAt(t)
 	defer tcp.Close()
-	udp, err := net.ListenPacket("udp4", tcp.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer udp.Close()
 	s := boxOf(t, named(t, "sim"), t.TempDir(), "")
 	cfg := config.New()

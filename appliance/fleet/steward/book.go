@@ -88,8 +88,7 @@ func (s *Steward) judged(now time.Time) *pools {
 }
 
 // tellNews tells boxes when what they may have has changed.
-func (s *Steward) tellNews(ctx context.Context) {
-	before := s.judged(time.Now())
+func (s *Steward) tellNews(ctx context.Context, before *pools) {
 	look := time.NewTicker(count)
 	defer look.Stop()
 	for {

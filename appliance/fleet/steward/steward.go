@@ -147,18 +147,25 @@ func (s *Steward) Run(ctx context.Context) error {
 		running.Go(func() { s.lend(ctx, s.Pools, kind, queue) })
 	}
 	running.Go(func() { s.endKeys(ctx) })
-	running.Go(func() { s.tellNews(ctx) })
-	for subject, f := range map[string]nats.MsgHandler{
-		fleet.LeaseOf("*"): s.leaseAsked, fleet.RetireOf("*"): s.retireAsked, fleet.SeenOf("*", "*"): func(m *nats.Msg) { s.seenAsked(ctx, m) },
-		fleet.AlarmsOf("*"): func(m *nats.Msg) { s.keep(m, fleet.KeptAlarmsOf) }, fleet.CallsOf("*"): func(m *nats.Msg) { s.keep(m, fleet.KeptCallsOf) },
+	before := s.judged(time.Now()) // whoever is answered from now on hears of what changes later
+	running.Go(func() { s.tellNews(ctx, before) })
+	for _, x := range []struct { // leases come last: a box that has one finds all else served
+		subject string
+		f       nats.MsgHandler
+	}{
+		{fleet.AlarmsOf("*"), func(m *nats.Msg) { s.keep(m, fleet.KeptAlarmsOf) }},
+		{fleet.CallsOf("*"), func(m *nats.Msg) { s.keep(m, fleet.KeptCallsOf) }},
+		{fleet.SeenOf("*", "*"), func(m *nats.Msg) { s.seenAsked(ctx, m) }},
+		{fleet.RetireOf("*"), s.retireAsked},
+		{fleet.LeaseOf("*"), s.leaseAsked},
 	} {
-		sub, err := s.Conn.QueueSubscribe(subject, "steward", f)
+		sub, err := s.Conn.QueueSubscribe(x.subject, "steward", x.f)
 		if err != nil {
-			return fmt.Errorf("listen to %s: %w", subject, err)
+			return fmt.Errorf("listen to %s: %w", x.subject, err)
 		}
 		defer sub.Unsubscribe()
 		if err := sub.SetPendingLimits(pending, pendingAll); err != nil {
-			return fmt.Errorf("listen to %s: %w", subject, err)
+			return fmt.Errorf("listen to %s: %w", x.subject, err)
 		}
 	}
 	s.Log.Info("steward serves", "customer", s.Customer)

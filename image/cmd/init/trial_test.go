@@ -71,20 +71,31 @@ context sip-gateway GW
 `, port)
 }
 
+// bothAt listens over TCP and UDP at one port. Somebody else may have the number that the first one gets at the other.
+func bothAt(t *testing.T) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 {
+		tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		udp, err := net.ListenPacket("udp4", tcp.Addr().String())
+		if err == nil {
+			return tcp, udp
+		}
+		tcp.Close()
+	}
+	t.Fatal("no port is free")
+	return nil, nil
+}
+
 // The box itself on trial, asked by PID 1 as on the board: an image whose relay cannot start is not confirmed and the box goes back, and so
 // is one whose gateways hear nothing.
 func TestTheTrialOfARealBox(t *testing.T) {
-	taken, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	taken, udp := bothAt(t)
 	defer taken.Close()
-	port := taken.Addr().(*net.TCPAddr).Port
-	udp, err := net.ListenPacket("udp4", taken.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer udp.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
 	sound := buildSBCD(t, nil)
 	for name, c := range map[string]struct {
 		program, config string
