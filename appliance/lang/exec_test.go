@@ -271,9 +271,9 @@ func TestAnythingCanBeTyped(t *testing.T) {
 		"no no no":         strings.Repeat("no ", 20000),
 		"a huge key":       "map (((((.*)*)*)*)*){1000} to 1",
 	} {
-		begin := time.Now()
+		begin := worked(t)
 		out := c.types(line)
-		if d := time.Since(begin); d > time.Second || len(out) > 1000 {
+		if d := worked(t) - begin; d > 10*time.Second || len(out) > 1000 { // it computes for a tenth of a second
 			t.Errorf("%s: %v, %d bytes of answer: %.300s", name, d, len(out), out)
 		}
 	}
