@@ -66,6 +66,8 @@ type State struct {
 	Why   string    // it is not connected, as the end of a sentence, printable
 	Cure  string    // what can be done about it: sentences; "": nothing is known
 	Next  time.Time // attempt
+
+	once bool // it is refused for the first time, which may mean nothing: see pause
 }
 
 // Bus is a connection that is kept. It is a fleet.Link.
@@ -132,16 +134,17 @@ func (b *Bus) State() State {
 	return b.state
 }
 
-// Reach waits until there is a connection, for those who do not stay for another attempt: the error says why the first one failed.
+// Reach waits until there is a connection, for those who do not stay until there is one: the error says why an attempt failed. After one refusal it waits
+// for a second one.
 func (b *Bus) Reach(ctx context.Context) error {
 	for {
 		b.mu.Lock()
 		s, next := b.state, b.stated
 		b.mu.Unlock()
-		switch s.State {
-		case status.FleetConnected:
+		switch {
+		case s.State == status.FleetConnected:
 			return nil
-		case status.FleetWaiting, status.FleetRefused:
+		case s.State == status.FleetWaiting, s.State == status.FleetRefused && !s.once:
 			return &Unreached{s}
 		}
 		select {

@@ -79,11 +79,11 @@ func (b *Bus) Run(ctx context.Context) error {
 		if refused {
 			state, what = status.FleetRefused, newsRefused
 		}
-		d := pause(tries, refused)
+		d, once := pause(tries, refused), refused && tries == 0
 		tries++
 		why, cure := explain(err, &s)
 		b.tell(&news, what, why)
-		b.set(State{State: state, Why: why, Cure: cure, Next: time.Now().Add(d)})
+		b.set(State{State: state, Why: why, Cure: cure, Next: time.Now().Add(d), once: once})
 		timer := time.NewTimer(d)
 		if b.wait(ctx, timer.C) {
 			tries = 0

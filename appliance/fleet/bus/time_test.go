@@ -186,6 +186,32 @@ func TestARefusalStaysUntilItIsTakenBack(t *testing.T) {
 	})
 }
 
+// A node that takes new users just then refuses whoever comes. Whoever waits for a connection sees one refusal through, and not a second one.
+func TestOneRefusalIsSeenThrough(t *testing.T) {
+	for refusals, reached := range []bool{true, true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			c, stop := inMemory(t, func(attempt int, node string, conn net.Conn) {
+				if attempt <= refusals {
+					_, _ = conn.Write([]byte("-ERR 'Authorization Violation'\r\n"))
+					return
+				}
+				respond(greet(t, conn), conn)
+			})
+			defer stop()
+			c.Apply(Settings{Name: "anna", Key: newKeyOf(t), Hubs: nodes(443), Pin: "00"})
+			began := time.Now()
+			err := c.Reach(t.Context())
+			var unreached *Unreached
+			if reached && err != nil || !reached && (!errors.As(err, &unreached) || !strings.Contains(err.Error(), "does not know the key")) {
+				t.Errorf("%d refusals: %v", refusals, err)
+			}
+			if took := time.Since(began); took > firstPause {
+				t.Errorf("%d refusals: it took %s", refusals, took)
+			}
+		})
+	}
+}
+
 // A path that swallows everything is noticed within 45 seconds, with little to say and with much.
 func TestADeadPathIsNoticed(t *testing.T) {
 	for name, busy := range map[string]bool{"idle": false, "busy": true} {
