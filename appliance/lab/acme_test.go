@@ -28,7 +28,7 @@ func (r *running) acme(name, line string) string {
 // refuse one.
 func TestACertificateIsRenewedTenTimesUnderCalls(t *testing.T) {
 	r := newRunning(t)
-	r.patience(3 * time.Minute) // ten orders, and a refusal that has to last
+	r.patience(6 * time.Minute) // ten orders, and a refusal that has to last
 	r.start(Setup{Sessions: 4, Channels: 4})
 	p := startPebble(r, "")
 	r.Teams.Trust(r.PKI.BoxRoot, p.root)
@@ -104,11 +104,11 @@ end
 	if err := r.Teams.WaitActive(r.ctx); err != nil {
 		t.Error(err)
 	}
-	alarms, err := r.box.Exec(r.ctx, "show alarms")
-	alarms = strings.Join(strings.Fields(alarms), " ")
-	if err != nil || !strings.Contains(alarms, "acme renew sbc") || !strings.Contains(alarms, "refused the new certificate") {
-		t.Errorf("%s (%v)", alarms, err)
-	}
+	r.wait("the alarm", func() bool { // which comes after the line in the log
+		alarms, err := r.box.Exec(r.ctx, "show alarms")
+		alarms = strings.Join(strings.Fields(alarms), " ")
+		return err == nil && strings.Contains(alarms, "acme renew sbc") && strings.Contains(alarms, "refused the new certificate")
+	})
 	r.end(outA, inA)
 	r.end(outB, inB)
 	r.ended()
@@ -119,7 +119,7 @@ end
 func TestPebbleTakesEveryChallenge(t *testing.T) {
 	const macKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 	r := newRunning(t)
-	r.patience(2 * time.Minute)
+	r.patience(5 * time.Minute)
 	r.configure(Setup{})
 	p := startPebble(r, macKey, "PEBBLE_WFE_NONCEREJECT=50")
 	proxied := proxy(t, r, netip.AddrPortFrom(StrangerAddr, 3128))

@@ -47,7 +47,7 @@ type agent struct {
 }
 
 // crossing is how long after our BYE was answered a request of the box may come that had left before it got the BYE.
-const crossing = 200 * time.Millisecond
+const crossing = 2 * time.Second
 
 // serverTx is a request that came in, with the last response to it.
 type serverTx struct {

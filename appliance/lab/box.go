@@ -88,13 +88,16 @@ func (b *Box) Start(ctx context.Context) error {
 	}
 }
 
+// stopLimit ends a program that does not end by itself. One that does needs a fraction of it, also on a machine with other work.
+const stopLimit = 30 * time.Second
+
 // Stop ends sbcd in order and waits for it.
 func (b *Box) Stop() error {
 	b.client.CloseIdleConnections()
 	if b.process == nil {
 		return nil
 	}
-	err := b.process.Stop(5 * time.Second)
+	err := b.process.Stop(stopLimit)
 	b.process = nil
 	return err
 }

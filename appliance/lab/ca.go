@@ -144,9 +144,13 @@ func newAuthority(name string, by *authority, now time.Time) (*authority, error)
 
 // issue makes a certificate for names; the result holds the issuer too, but not the root.
 func (a *authority) issue(key crypto.Signer, now time.Time, usage x509.ExtKeyUsage, names ...string) (tls.Certificate, error) {
+	return a.issueUntil(key, now.Add(-time.Hour), now.AddDate(0, 6, 0), usage, names...)
+}
+
+func (a *authority) issueUntil(key crypto.Signer, from, until time.Time, usage x509.ExtKeyUsage, names ...string) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 6, 0),
+		NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)

@@ -134,7 +134,8 @@ func TestANewKeyComesAfterItsCertificate(t *testing.T) {
 // A box that starts with a certificate that ends soon says so.
 func TestACertificateThatEndsSoonIsAnnounced(t *testing.T) {
 	r := runBox(t, Setup{})
-	short, err := r.PKI.boxIssuer.issue(r.PKI.Box.PrivateKey.(crypto.Signer), time.Now().AddDate(0, -6, 5), x509.ExtKeyUsageServerAuth, SBCName) // for half a year, of which five days are left
+	now := time.Now() // half a year after any day is another number of days: the end is told in days
+	short, err := r.PKI.boxIssuer.issueUntil(r.PKI.Box.PrivateKey.(crypto.Signer), now.AddDate(0, 0, -180), now.AddDate(0, 0, 5), x509.ExtKeyUsageServerAuth, SBCName)
 	if err != nil {
 		t.Fatal(err)
 	}

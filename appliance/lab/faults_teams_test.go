@@ -83,7 +83,7 @@ var certificateFaults = []fault{
 	{
 		name: "expired", bites: noneFromPBX,
 		plant: func(r *running) {
-			old, err := r.PKI.boxIssuer.issue(r.PKI.Box.PrivateKey.(crypto.Signer), time.Now().AddDate(0, -6, -5), x509.ExtKeyUsageServerAuth, SBCName)
+			old, err := r.PKI.boxIssuer.issueUntil(r.PKI.Box.PrivateKey.(crypto.Signer), time.Now().AddDate(0, 0, -180), time.Now().AddDate(0, 0, -5), x509.ExtKeyUsageServerAuth, SBCName)
 			if err != nil {
 				r.t.Fatal(err)
 			}

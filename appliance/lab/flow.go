@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	writeTimeout   = 5 * time.Second
+	writeTimeout   = 30 * time.Second
 	maxMessageSize = 64 << 10
 )
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -80,9 +79,8 @@ func TestACallIsCopiedToACaptureServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := regexp.MustCompile(`(?m)^[0-9a-f]{8}\b`).FindString(calls)
-	if err := errors.Join(hears(r.ctx, "the caller", out.Audio, TeamsTone), hears(r.ctx, "the callee", in.Audio, StarfaceTone)); err != nil {
-		t.Fatal(err)
-	}
+	wantTone(t, "the caller", out.Audio, TeamsTone)
+	wantTone(t, "the callee", in.Audio, StarfaceTone)
 	r.end(out, in)
 	r.ended()
 	r.wait("the last message", func() bool {

@@ -27,21 +27,45 @@ func (r *running) plug(n *Namespace, link string, in bool) {
 	}
 }
 
-// flap takes a wire out and puts it in again. The kernel tells of a link once a second at most.
-func (r *running) flap(n *Namespace, link string) {
+// flap takes the wire of the LAN out, and puts it in again once the box knows: the kernel does not tell of a link that is there again by then.
+func (r *running) flap() {
 	r.t.Helper()
-	r.plug(n, link, false)
-	time.Sleep(1200 * time.Millisecond)
-	r.plug(n, link, true)
+	told := func(line string) int { return strings.Count(r.log.String(), line) }
+	const down, up = "msg=link name=eth00 up=false", "msg=link name=eth00 up=true"
+	downs, ups := told(down), told(up)
+	r.plug(r.LAN, "lan0", false)
+	r.wait("the box knows that the link is down", func() bool { return told(down) > downs })
+	r.plug(r.LAN, "lan0", true)
+	r.wait("the box knows that the link is up", func() bool { return told(up) > ups })
 }
 
-// A box that was switched on before its cable: names, registrations and probes have all failed for a while, and wait longer each time.
+// A box that was switched on before its cable: names, registrations and probes have all failed for a while, and wait longer each time. A machine
+// that is slow is told from a box that waits by a box whose cable is there from the beginning.
 func TestTheCableIsPutInLate(t *testing.T) {
+	var took, usual time.Duration
+	for range 3 {
+		t.Run("late", func(t *testing.T) { took = timeToService(t, true) })
+		if t.Failed() || took < 5*time.Second {
+			return
+		}
+		t.Run("in time", func(t *testing.T) { usual = timeToService(t, false) })
+		if t.Failed() || took < 3*usual {
+			return
+		}
+		t.Logf("late %v, in time %v", took, usual)
+	}
+	t.Errorf("it took %v, and %v with the cable in time", took, usual)
+}
+
+// timeToService is how long a new box takes for its service, from when it has its configuration and its cable.
+func timeToService(t *testing.T, late bool) time.Duration {
 	r := newRunning(t)
-	r.plug(r.LAN, "lan0", false)
+	r.plug(r.LAN, "lan0", !late)
 	r.configure(Setup{})
-	time.Sleep(8 * time.Second) // what has doubled its wait each time would come in six seconds
-	r.plug(r.LAN, "lan0", true)
+	if late {
+		time.Sleep(8 * time.Second) // what has doubled its wait each time would come in six seconds
+		r.plug(r.LAN, "lan0", true)
+	}
 	began := time.Now()
 	if err := r.Starface.WaitRegistered(r.ctx, 3); err != nil {
 		t.Fatal(err)
@@ -53,28 +77,32 @@ func TestTheCableIsPutInLate(t *testing.T) {
 		text, err := r.box.Exec(r.ctx, "show sntp-client")
 		return err == nil && strings.Contains(text, "Synchronised: yes")
 	})
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
+	return time.Since(began)
 }
 
 func TestAfterALinkFlapRegistrationsAndProbesAreSentAnew(t *testing.T) {
-	r := runBox(t, Setup{})
+	// Nothing would come anew by itself within the limit of the test, but for the one registration that is renewed every 40 seconds.
+	r := runBox(t, Setup{}, "lifetime 180", "lifetime 3600", "interval 60 timeout 60", "interval 600 timeout 60")
 	out, in := r.fromPBX(Ring{}) // it lives through it
-	registers, options := r.Starface.Registers(), r.Teams.Hubs[0].Options()
-	began := time.Now()
-	r.flap(r.LAN, "lan0")
-	r.wait("registrations", func() bool { return r.Starface.Registers() >= registers+3 })
-	if log := r.log.String(); !strings.Contains(log, "msg=link name=eth00 up=false") || !strings.Contains(log, "msg=link name=eth00 up=true") {
-		t.Error("the log does not tell of the link")
+	times := func() map[string]int {
+		granted := map[string]int{}
+		for _, x := range r.Starface.Registrations() {
+			granted[x.Account] = x.Times
+		}
+		return granted
 	}
-	if n := r.Starface.Registrations(); len(n) != 3 {
-		t.Errorf("%d registrations", len(n))
-	}
+	before, options := times(), r.Teams.Hubs[0].Options()
+	r.flap()
+	r.wait("registrations", func() bool {
+		now := times()
+		for account, n := range before {
+			if now[account] <= n {
+				return false
+			}
+		}
+		return len(before) == 3 && len(now) == 3
+	})
 	r.wait("OPTIONS to Teams", func() bool { return r.Teams.Hubs[0].Options() > options })
-	if took := time.Since(began); took > 45*time.Second {
-		t.Errorf("it took %v; the lifetime of a registration is minutes", took)
-	}
 	// Everything works again: addresses, routes and sockets.
 	wantTone(t, "the caller", out.Audio, TeamsTone)
 	wantTone(t, "the callee", in.Audio, StarfaceTone)
@@ -115,7 +143,7 @@ func TestGatewaysFollowTheAddressThatAServerGives(t *testing.T) {
 	r.end(out, in)
 
 	server.Give(second)
-	r.flap(r.LAN, "lan0") // the lease is confirmed, and refused
+	r.flap() // the lease is confirmed, and refused
 	r.wait("registered from the second address", contact(second))
 	text, err := r.box.Exec(r.ctx, "show context sip-gateway")
 	if err != nil || !strings.Contains(text, "192.168.1.72:5060") || strings.Contains(text, "192.168.1.71") {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -153,11 +154,13 @@ func TestAUserWhoIsOnThePhoneAtThePBX(t *testing.T) {
 	if session("user.02") || session("user.01") {
 		t.Error("a call that the box carries, or none, is told to Teams")
 	}
-	for _, u := range m.service().Users {
-		if want := map[string]status.PresenceLine{"user.01": status.LineFree, "user.02": status.LineCarried, "user.03": status.LineBusy}[u.Identity]; u.Line != want {
-			t.Errorf("%s: line %v, want %v", u.Identity, u.Line, want)
+	r.wait("all lines are known", func() bool { // each is told by a NOTIFY of its own
+		lines := map[string]status.PresenceLine{}
+		for _, u := range m.service().Users {
+			lines[u.Identity] = u.Line
 		}
-	}
+		return maps.Equal(lines, map[string]status.PresenceLine{"user.01": status.LineFree, "user.02": status.LineCarried, "user.03": status.LineBusy})
+	})
 	r.end(out, in)
 	r.Starface.SetTalking("user.02", false)
 	r.Starface.SetTalking("user.03", false)

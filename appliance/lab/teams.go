@@ -36,7 +36,7 @@ const (
 	healthy = 3 * time.Minute
 	// teamsIdle: quiet connections are closed (A.16).
 	teamsIdle        = 2 * time.Minute
-	handshakeTimeout = 5 * time.Second
+	handshakeTimeout = 30 * time.Second
 	// TeamsTone is what Teams plays: its frequency in Hz and its level in dBm0.
 	TeamsTone = 440
 	ToneDBm0  = -10.0

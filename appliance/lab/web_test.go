@@ -53,7 +53,7 @@ const (
 // curl asks from a side of the box, and returns the status and the body.
 func (r *running) curl(n *Namespace, url string, args ...string) (code, body string) {
 	r.t.Helper()
-	out, err := r.in(n, "curl", append([]string{"-sk", "--max-time", "5", "-w", "\n%{http_code}", url}, args...)...)
+	out, err := r.in(n, "curl", append([]string{"-sk", "--connect-timeout", "5", "--max-time", "60", "-w", "\n%{http_code}", url}, args...)...)
 	i := strings.LastIndexByte(out, '\n')
 	if err != nil || i < 0 {
 		return "", fmt.Sprint(err, out)
