@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -307,10 +308,11 @@ func (b *box) http() *http.Client {
 	}
 }
 
-// freePort is a port of loopback that nobody has.
+// freePort is a port of loopback that nobody has, at an address that nobody else takes: consoled listens on it a while later, and the tests of
+// other packages take ports of 127.0.0.1 meanwhile.
 func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+mathrand.IntN(254), mathrand.IntN(256), 1+mathrand.IntN(254)))
 	if err != nil {
 		t.Fatal(err)
 	}
