@@ -281,6 +281,9 @@ func (tx *clientTx) send(a *agent) {
 	if err := a.write(tx.flow, data); err != nil {
 		a.tell("cannot send %s: %v", tx.request.describe(), err)
 		tx.flow.close()
+		if a.options.Pair && tx.flow.hub != nil && !tx.moved {
+			return // its reader finds the end, too, and has it sent again
+		}
 		// The caller does not have the transaction yet: let it return first.
 		tx.repeat = a.after(0, func() { tx.fail(a, 503, "Connection Failed") })
 		return

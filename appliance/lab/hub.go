@@ -202,7 +202,7 @@ func (h *Hub) again(broken *flow) {
 		tx.moved = true
 		h.way(func(f *flow, err error) {
 			if err != nil {
-				tx.fail(h.teams.agent, 503, "Connection Failed")
+				tx.fail(h.teams.agent, 503, "Connection Failed: "+err.Error())
 				return
 			}
 			tx.move(h.teams.agent, f)

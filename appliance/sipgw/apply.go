@@ -17,7 +17,21 @@ const reopenInterval = 5 * time.Second
 // whose address or port changes, end: see part. Errors are joined. One gateway's error does not keep another from starting, and a socket
 // that could not be opened is tried again.
 func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) error {
-	return s.TakeOver(cfg, addrs, func() {})
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	return s.apply(cfg, addrs, func() {})
+}
+
+// Await opens the sockets of a configuration ahead of TakeOver, before the box has their addresses.
+func (s *Stack) Await(cfg *config.Config, addrs func(config.AddressBind) netip.Addr) {
+	var list []*siptransport.Conf
+	for _, gw := range cfg.Gateways {
+		if gw.Enabled {
+			c, _ := siptransport.NewConf(cfg, gw, addrs, s.opts.Options, false) // TakeOver tells what cannot work
+			list = append(list, c)
+		}
+	}
+	s.opts.Await(list...)
 }
 
 // TakeOver is Apply on a box that takes the place of another one. restore is called when the gateways are there, before they open a socket: a
@@ -25,6 +39,7 @@ func (s *Stack) Apply(cfg *config.Config, addrs func(config.AddressBind) netip.A
 func (s *Stack) TakeOver(cfg *config.Config, addrs func(config.AddressBind) netip.Addr, restore func()) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
+	defer s.opts.Await() // what nobody has taken ends
 	return s.apply(cfg, addrs, restore)
 }
 

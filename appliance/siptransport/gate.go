@@ -62,7 +62,7 @@ func (o *Options) SetDefaults() {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Network == nil {
-		o.Network = host{}
+		o.Network = &host{}
 	}
 }
 

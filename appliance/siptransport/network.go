@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,10 +42,75 @@ type Secured interface {
 }
 
 // host is the network of the box itself. TLS is begun on its plain TCP connections.
-type host struct{}
+type host struct {
+	mu      sync.Mutex
+	waiting map[listenKey]io.Closer // sockets of Await that nobody has taken yet
+}
 
-func (host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
-	l := net.ListenConfig{Control: setDSCP}
+// Await opens the sockets of configurations before the box has their addresses, for a gate that opens them soon. Whoever comes in between waits: a peer that
+// dials an address without a socket is refused, and takes the box for dead. Those of the last time that nobody has taken are closed; with none that is all.
+func (o *Options) Await(list ...*Conf) {
+	h, ok := o.Network.(*host)
+	if !ok {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.waiting {
+		s.Close()
+	}
+	h.waiting = map[listenKey]io.Closer{}
+	for _, c := range list {
+		for k := range c.sockets() {
+			var s io.Closer
+			var err error
+			if k.transport == UDP {
+				s, err = listenPacket(k.addr, early)
+			} else {
+				s, err = listen(k.addr, early)
+			}
+			if err == nil { // or Open tries again, and tells
+				h.waiting[k] = s
+			}
+		}
+	}
+}
+
+// take is a socket that was opened before; nil: there is none.
+func (h *host) take(k listenKey) io.Closer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.waiting[k]
+	delete(h.waiting, k)
+	return s
+}
+
+// early has a socket be one of Await: bound to an address that the box does not have, and to a port from which it may knock.
+func early(network, addr string, c syscall.RawConn) error {
+	_ = c.Control(func(fd uintptr) {
+		if strings.HasSuffix(network, "6") {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+		} else {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+		}
+		if strings.HasPrefix(network, "tcp") {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}
+	})
+	return setDSCP(network, addr, c)
+}
+
+type control func(network, addr string, c syscall.RawConn) error
+
+func (h *host) ListenPacket(addr netip.AddrPort) (PacketConn, error) {
+	if s, ok := h.take(listenKey{UDP, addr}).(*net.UDPConn); ok {
+		return s, nil
+	}
+	return listenPacket(addr, setDSCP)
+}
+
+func listenPacket(addr netip.AddrPort, set control) (*net.UDPConn, error) {
+	l := net.ListenConfig{Control: set}
 	conn, err := l.ListenPacket(context.Background(), "udp", addr.String())
 	if err != nil {
 		return nil, err
@@ -61,14 +129,21 @@ func receiveBuffer(conn *net.UDPConn) {
 	}
 }
 
-// Listen: accepted connections have the listener's mark.
-func (host) Listen(_ Transport, addr netip.AddrPort) (net.Listener, error) {
-	l := net.ListenConfig{Control: setDSCP}
+func (h *host) Listen(transport Transport, addr netip.AddrPort) (net.Listener, error) {
+	if s, ok := h.take(listenKey{transport, addr}).(net.Listener); ok {
+		return s, nil
+	}
+	return listen(addr, setDSCP)
+}
+
+// listen: accepted connections have the listener's mark.
+func listen(addr netip.AddrPort, set control) (net.Listener, error) {
+	l := net.ListenConfig{Control: set}
 	l.SetMultipathTCP(false) // such a socket takes no filter, see deaf
 	return l.Listen(context.Background(), "tcp", addr.String())
 }
 
-func (host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+func (*host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: func(network, addr string, c syscall.RawConn) error {
 		_ = c.Control(func(fd uintptr) {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedAtMost.Milliseconds()))
@@ -128,7 +203,7 @@ const (
 
 // Knock tells peers that connections are no more which another box had: they would lose their next message on such a one. Nothing but TCP itself
 // can say so: a SYN from the same address and port is answered with an ACK that the kernel does not expect, so it sends the RST that ends
-// the old connection (RFC 9293 3.10.7.3). It is called before the ports are listened on, which no connection could begin at any more.
+// the old connection (RFC 9293 3.10.7.3). It is called before the ports are listened on, but for those of Await: at others no connection could begin any more.
 func Knock(kept []pair.Kept) (knocked int) {
 	var open []int
 	for _, k := range kept {
@@ -155,6 +230,7 @@ func knock(l line) (fd int, err error) {
 	if fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, err
 	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) // see early
 	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
 		err = unix.Bind(fd, from)
 	}

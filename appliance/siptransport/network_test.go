@@ -11,12 +11,12 @@ import (
 
 // A real path that swallows packets takes longer to end a connection than a test may last, so the kernel is only asked what it will do.
 func TestConnectionsOfOursDoNotOutliveARequest(t *testing.T) {
-	l, err := host{}.Listen(TCP, netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := (&host{}).Listen(TCP, netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	ours, err := host{}.Dial(t.Context(), TCP, netip.MustParseAddr("127.0.0.1"), addrPortOf(l.Addr()))
+	ours, err := (&host{}).Dial(t.Context(), TCP, netip.MustParseAddr("127.0.0.1"), addrPortOf(l.Addr()))
 	if err != nil {
 		t.Fatal(err)
 	}

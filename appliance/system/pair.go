@@ -219,6 +219,18 @@ func (s *System) replaced() {
 // inPair is the box as its duty sees it.
 type inPair struct{ *System }
 
+// Await opens the ports of the gateways: the time between the coming of their addresses and TakeOver's end may be long when there are many calls.
+func (s inPair) Await() {
+	if s.acts.Load() {
+		return
+	}
+	cfg := s.Running()
+	b, out := s.seat(cfg)
+	b.Acts = !out
+	effective := b.Of(s.net.Effective(cfg))
+	s.sip.Await(effective, effective.Address)
+}
+
 // TakeOver has the box act for the pair: its calls, then its gateways, then all that may wait for a moment.
 func (s inPair) TakeOver(ctx context.Context, why string) error {
 	began := time.Now()

@@ -3,6 +3,7 @@ package system
 import (
 	"crypto/ed25519"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,14 @@ func TestWhatABoxOfAPairGoesBy(t *testing.T) {
 	is("at its start", "127.0.0.43", false)
 	if err := s.issues(); err != errStandby {
 		t.Errorf("the standby issues certificates: %v", err)
+	}
+	(inPair{s}).Await()
+	is("about to take over", "127.0.0.43", false)
+	conn, err := net.Dial("tcp", "127.0.0.41:41060")
+	if err != nil {
+		t.Errorf("a peer is refused while the box takes over: %v", err)
+	} else {
+		conn.Close()
 	}
 	if err := (inPair{s}).TakeOver(t.Context(), "a test"); err != nil {
 		t.Error(err)

@@ -67,7 +67,7 @@ func TestASwitchUnderNewCalls(t *testing.T) {
 	cancel()
 	calling.Wait()
 	if err := errors.Join(failed...); err != nil {
-		t.Errorf("%d of %d calls failed:\n%v", strings.Count(err.Error(), "call "), total, err)
+		t.Errorf("%d of %d calls failed:\n%v", strings.Count(err.Error(), "\n")+1, total, err)
 	}
 	if text := <-switched; !strings.Contains(text, "is active now") {
 		t.Error(text)

@@ -181,7 +181,9 @@ func (p fakePath) State() (s link.State) {
 	return s
 }
 
-// TakeOver, HandOver and Drop are the box's.
+// Await, TakeOver, HandOver and Drop are the box's.
+func (m *member) Await() { m.note("await") }
+
 func (m *member) TakeOver(ctx context.Context, why string) error {
 	m.note("take over, term %v: %s", m.o.Term.Runs(), why)
 	select {

@@ -5,9 +5,9 @@
 // of its pair on flash, the alarms of the pair and its status. It does not own the rules (package election), the packets and addresses (package vrrp), the
 // path between the boxes (package link), nor calls and gateways: those are behind Box.
 //
-// Order. To take over: the role is decided and said, the term runs, addresses are in the kernel, Box.TakeOver, addresses are announced. To hand over: Box.HandOver, all
-// of the table has arrived, the term ends, addresses are gone, the box says that it yields. To give up: the term ends, addresses are gone, Box.Drop.
-// The loop never waits for any of that.
+// Order. To take over: the role is decided and said, the term runs, Box.Await, addresses are in the kernel, Box.TakeOver, addresses are announced. To hand
+// over: Box.HandOver, all of the table has arrived, the term ends, addresses are gone, the box says that it yields. To give
+// up: the term ends, addresses are gone, Box.Drop. The loop never waits for any of that.
 //
 // Goroutines: Run and that of the link; while there is a pair also the loop, the hands that call Box, the clerk for what may be slow, and those of the
 // router. Run waits for all.
@@ -32,6 +32,8 @@ import (
 
 // Box is what the box does on duty's word. Its methods are called one at a time, each on the same goroutine.
 type Box interface {
+	// Await has the box open its ports before it has the addresses: TakeOver follows. It must be quick, and does nothing at a box that acts already.
+	Await()
 	// TakeOver has the box act for the pair. It has the addresses. After HandOver, and for a box that acts already, it says that the box goes on as before.
 	// ctx ends when the box is not active any more.
 	TakeOver(ctx context.Context, why string) error

@@ -38,14 +38,14 @@ func TestTakingOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, one, two, _, end := running(t)
 		defer end()
-		want(t, one, "follow", "release, term false", "follow", "lead", "hold, term true", "take over, term true: "+started, "announce")
+		want(t, one, "follow", "release, term false", "follow", "lead", "await", "hold, term true", "take over, term true: "+started, "announce")
 		want(t, two, "follow", "release, term false", "follow")
 		a.mu.Lock()
 		a.cut = true
 		a.mu.Unlock()
 		time.Sleep(370 * time.Millisecond)
 		synctest.Wait()
-		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "announce")
+		want(t, two, "lead", "await", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "announce")
 		if !two.Acts() || two.Status().Switches[0].Role != "active" {
 			t.Errorf("%+v", two.Status())
 		}
@@ -90,7 +90,7 @@ func TestASwitch(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		want(t, one, "hand over, term true", "lead", "hold, term true", "take over, term true: the switch was called off: calls are in set-up", "announce")
+		want(t, one, "hand over, term true", "lead", "await", "hold, term true", "take over, term true: the switch was called off: calls are in set-up", "announce")
 		one.refuses = nil
 		begun := time.Now()
 		if err := one.Switch(t.Context()); err != nil {
@@ -102,7 +102,7 @@ func TestASwitch(t *testing.T) {
 		time.Sleep(time.Second)
 		want(t, one, "hand over, term true", "flush", "release, term false", "yield, term false", "release, term false", "follow",
 			"drop, term false: the other box took over")
-		want(t, two, "lead", "hold, term true", "take over, term true: the other box handed over", "announce")
+		want(t, two, "lead", "await", "hold, term true", "take over, term true: the other box handed over", "announce")
 		if one.Acts() || !two.Acts() || two.o.Health.Active(health.RedundancyTaken) {
 			t.Error("wrong roles or alarms")
 		}
@@ -170,7 +170,7 @@ func TestASlowBox(t *testing.T) {
 		two.heard(pair.Word{Box: 1, Role: pair.Active, Hears: true, Reign: 99, Reigned: true, Priority: 100,
 			Ports: []pair.PortFitness{{Name: "LAN", Carrier: true}, {Name: "WAN", Carrier: true}}})
 		time.Sleep(time.Millisecond)
-		want(t, two, "lead", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "cut short",
+		want(t, two, "lead", "await", "hold, term true", "take over, term true: nothing is heard of the other box on any path", "cut short",
 			"release, term false", "follow", "drop, term false: the other box was active too, and took over later")
 		if one.Acts() == two.Acts() {
 			t.Error("one of the two is active")
@@ -190,7 +190,7 @@ func TestABoxThatStandsStillAfterItTookOver(t *testing.T) {
 		two.events()
 		two.set(func() { two.stuck = 7 * time.Second })
 		time.Sleep(8 * time.Second)
-		want(t, two, "release, term false", "lead", "hold, term true", "take over, term true: it stood still, and the other box has not taken over", "announce")
+		want(t, two, "release, term false", "lead", "await", "hold, term true", "take over, term true: it stood still, and the other box has not taken over", "announce")
 		if !two.Acts() || !two.o.Term.Runs() {
 			t.Errorf("%+v", two.Status())
 		}
@@ -294,7 +294,7 @@ func TestConfigurations(t *testing.T) {
 		if !one.Acts() || two.Status().State != status.PairStandby {
 			t.Errorf("%+v", two.Status())
 		}
-		want(t, one, "lead", "hold, term true", "take over, term true: it had the addresses before it was one of a pair", "announce")
+		want(t, one, "lead", "await", "hold, term true", "take over, term true: it had the addresses before it was one of a pair", "announce")
 		one.Apply(none)
 		if !one.Acts() || !one.o.Term.Runs() {
 			t.Error("a box that leaves its pair goes on alone")

@@ -134,6 +134,7 @@ func (h *hands) perform(ctx context.Context, o order) {
 	switch o.do {
 	case takeOver:
 		d.link.Lead()
+		d.o.Box.Await()
 		if err := w.router.Hold(ctx); err != nil {
 			w.log.Warn("addresses of the pair are not all here yet", "err", err)
 		}
