@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tick is the shortest time between two looks at the sockets. At load it turns a wake-up per packet into one for all that came
-// within a millisecond; docs/performance.md has what that is worth.
+// tick is how long a packet takes at most, its wait for the next look at the sockets and its turn together, when the thread has its processor.
+// At load it turns a wake-up per packet into one for all that came meanwhile; docs/performance.md has what that is worth.
 const tick = time.Millisecond
 
 // housekeeping is how often the thread looks for silence, due reports and used keys.
@@ -108,6 +108,11 @@ func (t *thread) run(ctx context.Context) error {
 // favoured is the niceness of a relay thread. On its own processor it gets nine tenths of the time when both need all of it: signalling goes on.
 const favoured = -10
 
+// slice is the time that a relay thread asks the kernel for when it wakes: the least that can be asked for. Since Linux 6.12 a thread that
+// wakes takes the processor at once only from those that ask for more, however nice they are; with the same slice as theirs it waited until
+// theirs was over. Older kernels take the word and do nothing with it.
+const slice = 100 * time.Microsecond
+
 // favour gives the thread precedence over all others of the process, so that a packet does not wait for a handshake of TLS or for the
 // collector. The goroutine keeps its thread until what is returned gives the precedence up.
 func (t *thread) favour() (end func()) {
@@ -121,8 +126,13 @@ func (t *thread) favour() (end func()) {
 		t.log.Warn("media has no precedence over signalling", "err", err)
 		return runtime.UnlockOSThread
 	}
+	own := unix.SchedAttr{Size: unix.SizeofSchedAttr, Nice: favoured, Runtime: uint64(slice)}
+	if err := errors.Join(unix.SchedSetAttr(0, &own, 0), unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)); err != nil {
+		t.log.Warn("media wakes later than it could", "err", err)
+	}
 	return func() {
-		if unix.Setpriority(unix.PRIO_PROCESS, id, 20-before) == nil { // the kernel tells 20 less the niceness
+		usual := unix.SchedAttr{Size: unix.SizeofSchedAttr, Nice: int32(20 - before)} // the kernel tells 20 less the niceness
+		if errors.Join(unix.SchedSetAttr(0, &usual, 0), unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)) == nil {
 			runtime.UnlockOSThread()
 		} // else the thread ends with its goroutine
 	}
@@ -164,17 +174,17 @@ func (t *thread) turn() error {
 		t.flush()
 	}
 	if t.busy = packets > 0 && t.alone(); t.busy {
-		t.napUntil(t.now + tick)
+		took := time.Since(t.base) - t.now
+		nap(tick - 2*took) // the next turn takes as long
 	}
 	return nil
 }
 
-// napUntil sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
+// nap sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
 // spends its life in short system calls, and look for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
 // A thread that naps has a processor (GOMAXPROCS) of its own, see alone, so no goroutine waits for it. A signal of the scheduler
 // or the collector ends the sleep early.
-func (t *thread) napUntil(end time.Duration) {
-	d := end - time.Since(t.base)
+func nap(d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -184,8 +194,9 @@ func (t *thread) napUntil(end time.Duration) {
 
 // wait returns how many of t.sockets.events are set.
 func (t *thread) wait() (int, error) {
-	if t.busy { // a loaded thread mostly finds packets: the scheduler need not hear of it
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.sockets.epoll), uintptr(unsafe.Pointer(&t.sockets.events[0])), uintptr(len(t.sockets.events)), 0, 0, 0)
+	if t.busy { // a loaded thread finds packets within a millisecond: the scheduler need not hear of it
+		const milliseconds = 1
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.sockets.epoll), uintptr(unsafe.Pointer(&t.sockets.events[0])), uintptr(len(t.sockets.events)), milliseconds, 0, 0)
 		if errno == 0 && n > 0 {
 			return int(n), nil
 		}
