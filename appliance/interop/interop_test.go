@@ -22,15 +22,18 @@ var programs struct{ sbcd, consoled string }
 func TestMain(m *testing.M) {
 	mediatest.Main()
 	lab.Enter()
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "interop")
 	if err != nil {
 		panic(err)
 	}
-	programs.sbcd, programs.consoled = filepath.Join(dir, "sbcd"), filepath.Join(dir, "consoled")
-	out, err := exec.Command("go", "build", "-o", dir, "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()
-	if err != nil {
-		fmt.Printf("build the box: %v\n%s", err, out)
-		os.Exit(1)
+	if programs.sbcd, programs.consoled = builtAlready(); programs.consoled == "" {
+		programs.sbcd, programs.consoled = filepath.Join(dir, "sbcd"), filepath.Join(dir, "consoled")
+		out, err := exec.Command("go", "build", "-o", dir, "viaduct/cmd/sbcd", "viaduct/cmd/consoled").CombinedOutput()
+		if err != nil {
+			fmt.Printf("build the box: %v\n%s", err, out)
+			os.Exit(1)
+		}
 	}
 	// Each test has networks of its own and waits more than it works: the longest decides, not the sum.
 	if err := flag.Set("test.parallel", "10"); err != nil {

@@ -25,8 +25,17 @@ var (
 	loadRate    = flag.Int("rate", 0, "calls per second of BenchmarkCalls and BenchmarkOverload, in place of theirs")
 	loadSeconds = flag.Int("seconds", 20, "how long these begin calls")
 	loadProfile = flag.String("profile", "", "`file` for a CPU profile of sbcd under a benchmark")
-	loadProgram = flag.String("sbcd", "", "`program` to measure in place of one that is built now")
+	loadProgram = flag.String("sbcd", "", "`program` to measure in place of one that is built now; with its consoled beside it nothing is built")
 )
+
+// builtAlready is what -sbcd names, when consoled stands beside it.
+func builtAlready() (sbcd, consoled string) {
+	consoled = filepath.Join(filepath.Dir(*loadProgram), "consoled")
+	if _, err := os.Stat(consoled); *loadProgram == "" || err != nil {
+		return "", ""
+	}
+	return *loadProgram, consoled
+}
 
 // load is a box between a SIPp and a hub.
 type load struct {

@@ -21,10 +21,14 @@ import (
 
 // BenchmarkMedia relays N calls (VIADUCT_LOAD_CALLS, for VIADUCT_LOAD_SECONDS) as a box does: calls that a hub and a PBX have set up, from
 // network port to network port, behind the firewall that the configuration makes. SRTP on the side of Teams, RTP on that of the PBX, 20 ms
-// packets both ways. rtpengine gets the same packets in a namespace of the same form, without a firewall and behind the box's.
+// packets both ways. rtpengine gets the same packets in a namespace of the same form, without a firewall and behind the box's. So do two
+// relays that change nothing, behind the firewall: the floor, which shows what the machine adds by itself in that minute, and one that rests
+// as the box's does.
 func BenchmarkMedia(b *testing.B) {
 	for _, calls := range mediatest.Sizes(b, 100, 300, 500, 1000) {
 		b.Run(strconv.Itoa(calls), func(b *testing.B) {
+			b.Run("floor", func(b *testing.B) { mediaOfFloor(b, calls, 0) })
+			b.Run("floor-resting", func(b *testing.B) { mediaOfFloor(b, calls, time.Millisecond) })
 			b.Run("box", func(b *testing.B) { mediaOfBox(b, calls) })
 			b.Run("rtpengine", func(b *testing.B) { mediaOfRTPEngine(b, calls, false) })
 			b.Run("rtpengine-firewall", func(b *testing.B) { mediaOfRTPEngine(b, calls, true) })
@@ -78,18 +82,31 @@ func mediaOfRTPEngine(b *testing.B, calls int, firewall bool) {
 	e.Measure(b, l.generator(), calls, mediaTime())
 }
 
+func mediaOfFloor(b *testing.B, calls int, rest time.Duration) {
+	ctx, cancel := context.WithTimeout(b.Context(), 2*time.Minute)
+	defer cancel()
+	l := newLoad(b, ctx, loadOptions{calls: calls, pinned: true})
+	if err := l.box.Stop(); err != nil { // the network and the firewall stay as it has configured them
+		b.Fatal(err)
+	}
+	g := l.generator()
+	f := mediatest.StartFloor(b, l.socket(l.world.Box, lab.BoxWAN, 20000), l.socket(l.world.Box, lab.BoxLAN, 20000), g, rest)
+	f.Measure(b, g, calls, mediaTime())
+}
+
 // generator sends from the places where hub and PBX say that they want media.
 func (l *load) generator() *mediatest.Generator {
 	l.b.Helper()
-	a, err := l.world.WAN.ListenPacket(l.ctx, "udp4", lab.MediaAddr.String()+":50000")
+	return mediatest.Start(l.b, l.socket(l.world.WAN, lab.MediaAddr, 50000), l.socket(l.world.LAN, lab.StarfaceAddr, 20000))
+}
+
+func (l *load) socket(where *lab.Namespace, host netip.Addr, port uint16) net.PacketConn {
+	l.b.Helper()
+	c, err := where.ListenPacket(l.ctx, "udp4", netip.AddrPortFrom(host, port).String())
 	if err != nil {
 		l.b.Fatal(err)
 	}
-	b, err := l.world.LAN.ListenPacket(l.ctx, "udp4", lab.StarfaceAddr.String()+":20000")
-	if err != nil {
-		l.b.Fatal(err)
-	}
-	return mediatest.Start(l.b, a, b)
+	return c
 }
 
 const talkRate = 100 // calls a second that talk sets up

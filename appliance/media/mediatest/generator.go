@@ -16,26 +16,37 @@ import (
 	"time"
 )
 
-const role = "VIADUCT_MEDIA_LOAD" // environment: this process is the generator, on the processor of this number
+const role = "VIADUCT_MEDIA_LOAD" // environment: this process is the generator, or the Floor, on the processor of this number
 
-// Main is the generator's whole life where this process is one, and nothing otherwise. TestMain calls it first.
+// Main is the generator's whole life where this process is one, or the Floor's, and nothing otherwise. TestMain calls it first.
 func Main() {
-	text := os.Getenv(role)
-	if text == "" {
+	who, text, ok := strings.Cut(os.Getenv(role), " ")
+	if !ok {
 		return
 	}
 	processor, err := strconv.Atoi(text)
 	if err == nil {
 		runtime.LockOSThread()
 		Pin(0, processor)
-		err = generate(os.Stdin, os.Stdout)
+		switch who {
+		case generating:
+			err = generate(os.Stdin, os.Stdout)
+		case passing:
+			err = pass(os.Stdin, os.Stdout)
+		}
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "load generator:", err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", who, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
+
+// What a process of ours does.
+const (
+	generating = "generator"
+	passing    = "floor"
+)
 
 // Plan is what the generator is told: each call gets a packet each way every 20 ms.
 type Plan struct {
@@ -46,14 +57,19 @@ type Plan struct {
 // Call has SRTP (AES_CM_128_HMAC_SHA1_80) on side A and RTP on side B.
 type Call struct {
 	A, B          netip.AddrPort // the relay's ports
-	Send, Receive []byte         // master keys of side A, seen from the generator
+	Send, Receive []byte         // master keys of side A, seen from the generator; nil: RTP on that side, too
 }
 
-// Result is what it found. Latency is what the way through the relay takes, from the generator's clock to the kernel's time of arrival.
+// Result is what it found. Latency is what the way through the relay takes: from the moment at which the kernel hands a packet to the device
+// of the generator to the one at which it has come from the relay. Neither the generator nor how soon it reads is in it.
 type Result struct {
 	Sent, Received, Bad int
 	P50, P99, P999, Max time.Duration
+	MadeP99             time.Duration // the same from when the generator began to write the packet, as figures of November have it
+	LateP99             time.Duration // of how long after their time packets left: late ones come in heaps, for which no relay can
 	Busy                time.Duration // processor time of the generator, which cannot send in time when it has none left
+	Stolen              time.Duration // that the hypervisor gave to others while the relay's processor had work
+	Others              time.Duration // that the relay's processor spent on other work of this machine
 }
 
 // Generator sends from one address on each side: relays tell calls apart by their own ports.
@@ -68,38 +84,47 @@ type Generator struct {
 // Start starts a generator that uses two sockets. It ends with the test.
 func Start(t testing.TB, a, b net.PacketConn) *Generator {
 	t.Helper()
+	g := &Generator{A: address(a), B: address(b)}
+	var out io.Reader
+	g.cmd, g.in, out = start(t, generating, Last(), a, b)
+	g.out = bufio.NewReader(out)
+	return g
+}
+
+// start starts this program as what it is by name, on a processor, with sockets that become its own. It ends with the test.
+func start(t testing.TB, name string, processor int, sockets ...net.PacketConn) (cmd *exec.Cmd, in io.WriteCloser, out io.Reader) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Generator{A: address(a), B: address(b), cmd: exec.Command(self)}
-	for _, c := range []net.PacketConn{a, b} {
+	cmd = exec.Command(self)
+	for _, c := range sockets {
 		f, err := c.(*net.UDPConn).File()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
 		defer c.Close()
-		g.cmd.ExtraFiles = append(g.cmd.ExtraFiles, f)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
-	g.cmd.Env = append(os.Environ(), fmt.Sprint(role, "=", Last()))
-	g.cmd.Stderr = os.Stderr
-	out, err := g.cmd.StdoutPipe()
-	if err != nil {
+	cmd.Env = append(os.Environ(), fmt.Sprint(role, "=", name, " ", processor),
+		"GODEBUG=asyncpreemptoff=1") // a thread in system calls that the runtime is not told of would be woken for nothing
+	cmd.Stderr = os.Stderr
+	if out, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
-	g.out = bufio.NewReader(out)
-	if g.in, err = g.cmd.StdinPipe(); err != nil {
+	if in, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		g.in.Close()
-		_ = g.cmd.Wait()
+		in.Close()
+		_ = cmd.Wait()
 	})
-	return g
+	return cmd, in, out
 }
 
 func address(c net.PacketConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
@@ -137,11 +162,13 @@ func (g *Generator) Run(t testing.TB, plan Plan, cpu func() time.Duration) (Resu
 	}
 	var begun string
 	g.read(t, &begun)
-	before, own := cpu(), CPU(t, g.cmd.Process.Pid)
+	before, own, first := cpu(), CPU(t, g.cmd.Process.Pid), clockOf(t, 0)
 	var result Result
 	g.read(t, &result)
+	used, last := cpu()-before, clockOf(t, 0)
 	result.Busy = CPU(t, g.cmd.Process.Pid) - own
-	return result, cpu() - before
+	result.Stolen, result.Others = last.stolen-first.stolen, max(0, last.work-first.work-used)
+	return result, used
 }
 
 // Report makes the result the benchmark's.
@@ -152,7 +179,11 @@ func (r Result) Report(b *testing.B, plan Plan, used time.Duration) {
 	Metric(b, milliseconds(r.P50), "p50-ms")
 	Metric(b, milliseconds(r.P99), "p99-ms")
 	Metric(b, milliseconds(r.P999), "p99.9-ms")
+	Metric(b, milliseconds(r.MadeP99), "p99-since-made-ms")
+	Metric(b, milliseconds(r.LateP99), "generator-late-p99-ms")
 	Metric(b, 100*r.Busy.Seconds()/plan.Duration.Seconds(), "generator-busy-%")
+	Metric(b, milliseconds(r.Stolen), "stolen-ms")
+	Metric(b, 100*r.Others.Seconds()/plan.Duration.Seconds(), "others-%")
 	if r.Bad > 0 {
 		b.Errorf("%d packets came damaged", r.Bad)
 	}

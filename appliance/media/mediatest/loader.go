@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
+	"unsafe"
 
 	"viaduct/appliance/srtp"
 
@@ -20,18 +23,20 @@ const warmUp = time.Second
 const size = 172
 
 // voice is what no detection takes for a pause.
-var voice = bytes.Repeat([]byte{0x2a, 0xaa}, (size-stamped)/2)
+var voice = bytes.Repeat([]byte{0x2a, 0xaa}, (size-marked)/2)
 
-// stamped is where the payload's voice begins: after the header, and the time twice.
-const stamped = 28
+// marked is where the payload's voice begins: after the header, and the mark twice.
+const marked = 28
 
 // loader is the generator's state.
 type loader struct {
-	a, b      *socket
+	a, b      *stamped
 	crypt     *srtp.Crypter
 	calls     []call
 	byPort    map[uint16]int // call by the relay's port on side A
 	latencies []time.Duration
+	sinceMade []time.Duration // the same, and what the generator took before
+	late      []time.Duration // how long after their time packets left
 	result    Result
 	measuring bool
 }
@@ -47,10 +52,10 @@ type call struct {
 func generate(in io.Reader, out io.Writer) error {
 	g := &loader{crypt: srtp.NewCrypter(), byPort: map[uint16]int{}}
 	var err error
-	if g.a, err = newSocket(3); err != nil { // the first of exec.Cmd's ExtraFiles
+	if g.a, err = newStamped(3); err != nil { // the first of exec.Cmd's ExtraFiles
 		return err
 	}
-	if g.b, err = newSocket(4); err != nil {
+	if g.b, err = newStamped(4); err != nil {
 		return err
 	}
 	answer := json.NewEncoder(out)
@@ -67,6 +72,9 @@ func generate(in io.Reader, out io.Writer) error {
 			to     **srtp.Keys
 			master []byte
 		}{{&l.send, c.Send}, {&l.receive, c.Receive}} {
+			if k.master == nil {
+				continue
+			}
 			if *k.to, err = srtp.NewKeys(srtp.Key{Suite: srtp.AES80, Master: k.master}); err != nil {
 				return err
 			}
@@ -74,33 +82,63 @@ func generate(in io.Reader, out io.Writer) error {
 		g.byPort[c.A.Port()] = i
 		g.calls = append(g.calls, l)
 	}
-	g.loop(warmUp)
+	debug.SetGCPercent(-1) // nothing is allocated from here on
+	if err := favour(); err != nil {
+		return err
+	}
+	if err := g.loop(warmUp); err != nil {
+		return err
+	}
 	g.settle()
-	g.result, g.latencies, g.measuring = Result{}, make([]time.Duration, 0, 1<<20), true
+	g.result, g.measuring = Result{}, true
+	for _, list := range []*[]time.Duration{&g.latencies, &g.sinceMade, &g.late} {
+		*list = make([]time.Duration, 0, 1<<20)
+	}
 	_ = answer.Encode("begun")
-	g.loop(plan.Duration)
+	if err := g.loop(plan.Duration); err != nil {
+		return err
+	}
 	g.measuring = false
 	g.settle()
-	slices.Sort(g.latencies)
-	if n := len(g.latencies); n > 0 {
-		g.result.P50, g.result.P99, g.result.P999, g.result.Max = g.latencies[n/2], g.latencies[n*99/100], g.latencies[n*999/1000], g.latencies[n-1]
+	r := &g.result
+	r.P50, r.P99, r.P999, r.Max = quantile(g.latencies, 0.5), quantile(g.latencies, 0.99), quantile(g.latencies, 0.999), quantile(g.latencies, 1)
+	r.MadeP99, r.LateP99 = quantile(g.sinceMade, 0.99), quantile(g.late, 0.99)
+	return answer.Encode(r)
+}
+
+// quantile sorts a list.
+func quantile(list []time.Duration, q float64) time.Duration {
+	slices.Sort(list)
+	if len(list) == 0 {
+		return 0
 	}
-	return answer.Encode(g.result)
+	return list[min(int(float64(len(list))*q), len(list)-1)]
 }
 
 // loop sends for a while: every millisecond a twentieth of the calls, one packet each way.
-func (g *loader) loop(length time.Duration) {
+func (g *loader) loop(length time.Duration) error {
 	start := time.Now()
 	for slot := 0; time.Duration(slot)*time.Millisecond < length; slot++ {
+		due := start.UnixNano() + int64(slot)*int64(time.Millisecond)
 		for i := slot % 20; i < len(g.calls); i += 20 {
-			g.offer(&g.calls[i])
+			if err := g.offer(&g.calls[i], due); err != nil {
+				return err
+			}
 		}
-		g.a.flush()
-		g.b.flush()
+		if err := errors.Join(g.a.flush(), g.b.flush()); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
 		g.collect()
-		if rest := time.Until(start.Add(time.Duration(slot+1) * time.Millisecond)); rest > 0 {
-			time.Sleep(rest)
-		}
+		sleep(time.Until(start.Add(time.Duration(slot+1) * time.Millisecond)))
+	}
+	return nil
+}
+
+// sleep is time.Sleep, which rounds up to a millisecond when it is the only thing to wait for: the packets of two slots would leave at once.
+func sleep(d time.Duration) {
+	if d > 0 {
+		pause := unix.NsecToTimespec(int64(d))
+		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 	}
 }
 
@@ -111,31 +149,48 @@ func (g *loader) settle() {
 	}
 }
 
-// offer queues a packet each way. The payload begins with the time.
-func (g *loader) offer(c *call) {
+// offer queues a packet each way. The payload begins with its number among those of the socket.
+func (g *loader) offer(c *call, due int64) error {
 	c.seq++
-	now := uint64(time.Now().UnixNano())
-	p := g.a.next(&c.a)
-	Fill(p, c.ssrc, c.seq, now)
-	g.a.size(g.crypt.Protect(c.send, p, size, 12, c.seq))
-	p = g.b.next(&c.b)
-	Fill(p, c.ssrc, c.seq, now)
-	g.b.size(size)
-	g.result.Sent += 2
+	made := time.Now().UnixNano()
+	for _, way := range []struct {
+		s    *stamped
+		to   *unix.RawSockaddrInet4
+		keys *srtp.Keys
+	}{{g.a, &c.a, c.send}, {g.b, &c.b, nil}} {
+		if way.s.queued == batch {
+			if err := way.s.flush(); err != nil {
+				return fmt.Errorf("send: %w", err)
+			}
+		}
+		way.s.plan(due, made)
+		mark := uint64(way.s.number())
+		p := way.s.next(way.to)
+		Fill(p, c.ssrc, c.seq, mark)
+		n := size
+		if way.keys != nil {
+			n = g.crypt.Protect(way.keys, p, size, 12, c.seq)
+		}
+		way.s.size(n)
+		g.result.Sent++
+	}
+	return nil
 }
 
-// Fill writes a packet of RTP of 20 ms, whose voice begins with the time.
-func Fill(p []byte, ssrc uint32, seq, now uint64) {
+// Fill writes a packet of RTP of 20 ms, whose voice begins with a mark.
+func Fill(p []byte, ssrc uint32, seq, mark uint64) {
 	p[0], p[1], p[2], p[3] = 0x80, 8, byte(seq>>8), byte(seq)
 	binary.BigEndian.PutUint32(p[4:], uint32(seq)*160)
 	binary.BigEndian.PutUint32(p[8:], ssrc)
-	binary.BigEndian.PutUint64(p[12:], now)
-	binary.BigEndian.PutUint64(p[20:], ^now)
-	copy(p[stamped:], voice)
+	binary.BigEndian.PutUint64(p[12:], mark)
+	binary.BigEndian.PutUint64(p[20:], ^mark)
+	copy(p[marked:], voice)
 }
 
-// collect takes what came. RTP shows its sending time; of SRTP one packet in eight is decrypted.
+// collect takes what came. RTP shows its number; of SRTP one packet in eight is decrypted.
 func (g *loader) collect() {
+	g.a.learn(g.left)
+	g.b.learn(g.left)
 	for range 64 {
 		n := g.b.receive()
 		for i := range n {
@@ -144,7 +199,7 @@ func (g *loader) collect() {
 				continue
 			}
 			g.result.Received++
-			g.check(p, stamp)
+			g.check(g.a, p, stamp)
 		}
 		m := g.a.receive()
 		for i := range m {
@@ -154,11 +209,15 @@ func (g *loader) collect() {
 			}
 			g.result.Received++
 			c := &g.calls[g.byPort[port]]
+			if c.receive == nil {
+				g.check(g.b, p, stamp)
+				continue
+			}
 			index, _ := c.heardIndex.Estimate(uint16(p[2])<<8 | uint16(p[3]))
 			c.heardIndex.Mark(index)
 			if index%8 == 0 {
 				if size, ok := g.crypt.Unprotect(c.receive, p, 12, index); ok {
-					g.check(p[:size], stamp)
+					g.check(g.b, p[:size], stamp)
 				} else {
 					g.result.Bad++
 				}
@@ -173,12 +232,34 @@ func (g *loader) collect() {
 // isRTCP tells RTCP from RTP by the second octet (RFC 5761, section 4).
 func isRTCP(second byte) bool { return second >= 192 && second <= 223 }
 
-func (g *loader) check(p []byte, stamp int64) {
+// left notes how late a packet has left.
+func (g *loader) left(p *packet) {
+	if g.measuring {
+		g.late = keep(g.late, p.left-p.due)
+	}
+}
+
+// check looks at a packet that arrived at a time. One that left before it was made would show that the kernel counts otherwise than we do.
+func (g *loader) check(from *stamped, p []byte, arrived int64) {
 	if len(p) != size || binary.BigEndian.Uint64(p[12:]) != ^binary.BigEndian.Uint64(p[20:]) {
 		g.result.Bad++
 		return
 	}
-	if g.measuring && len(g.latencies) < cap(g.latencies) {
-		g.latencies = append(g.latencies, time.Duration(stamp-int64(binary.BigEndian.Uint64(p[12:]))))
+	mark := binary.BigEndian.Uint64(p[12:])
+	sent := &from.packets[mark%remembered]
+	if uint64(sent.number) != mark || sent.left < sent.made || arrived < sent.left {
+		g.result.Bad++
+		return
 	}
+	if g.measuring {
+		g.latencies, g.sinceMade = keep(g.latencies, arrived-sent.left), keep(g.sinceMade, arrived-sent.made)
+	}
+}
+
+// keep appends what there is room for.
+func keep(list []time.Duration, nanoseconds int64) []time.Duration {
+	if len(list) == cap(list) {
+		return list
+	}
+	return append(list, time.Duration(nanoseconds))
 }

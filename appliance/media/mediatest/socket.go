@@ -1,15 +1,15 @@
 package mediatest
 
 import (
+	"cmp"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// socket sends and receives in batches, with the kernel's time of arrival.
+// socket sends and receives in batches.
 type socket struct {
 	fd       int
 	out, in  [batch]mmsghdr
@@ -18,7 +18,7 @@ type socket struct {
 	to, from [batch]unix.RawSockaddrInet4
 	outBytes [batch][512]byte
 	inBytes  [batch][512]byte
-	control  [batch][64]byte
+	control  [batch][128]byte
 	queued   int
 }
 
@@ -31,13 +31,10 @@ type mmsghdr struct {
 	_    [4]byte
 }
 
-func newSocket(fd int) (*socket, error) {
+func newSocket(fd int) *socket {
 	s := &socket{fd: fd}
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20) != nil {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 16<<20)
-	}
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return nil, fmt.Errorf("SO_TIMESTAMPNS: %w", err)
 	}
 	for i := range batch {
 		s.outIovs[i].Base, s.inIovs[i].Base = &s.outBytes[i][0], &s.inBytes[i][0]
@@ -47,7 +44,7 @@ func newSocket(fd int) (*socket, error) {
 		s.in[i].head = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&s.from[i])), Iov: &s.inIovs[i], Control: &s.control[i][0]}
 		s.in[i].head.SetIovlen(1)
 	}
-	return s, nil
+	return s
 }
 
 func sockaddr(a netip.AddrPort) (s unix.RawSockaddrInet4) {
@@ -69,15 +66,17 @@ func (s *socket) size(n int) {
 	s.queued++
 }
 
-func (s *socket) flush() {
+// flush sends what is queued and returns the first failure. A packet that the kernel refuses is lost.
+func (s *socket) flush() (failure error) {
 	for sent := 0; sent < s.queued; {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.out[sent])), uintptr(s.queued-sent), 0, 0, 0)
 		if errno != 0 {
-			n = 1
+			n, failure = 1, cmp.Or(failure, error(errno))
 		}
 		sent += int(n)
 	}
 	s.queued = 0
+	return failure
 }
 
 func (s *socket) receive() int {
@@ -94,7 +93,6 @@ func (s *socket) receive() int {
 
 // packet returns the i-th packet, the port it came from, and when it arrived in nanoseconds of Unix time.
 func (s *socket) packet(i int) (p []byte, port uint16, stamp int64) {
-	c := s.control[i][unix.SizeofCmsghdr:]
-	seconds, nanos := int64(binary.NativeEndian.Uint64(c)), int64(binary.NativeEndian.Uint64(c[8:]))
-	return s.inBytes[i][:s.in[i].n], binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&s.from[i].Port))[:]), seconds*1e9 + nanos
+	port = binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&s.from[i].Port))[:])
+	return s.inBytes[i][:s.in[i].n], port, nanoseconds(s.control[i][unix.SizeofCmsghdr:]) // SO_TIMESTAMPNS comes first
 }
