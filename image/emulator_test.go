@@ -26,7 +26,7 @@ const patience = 10 * time.Minute
 
 // emulated is a box under power.
 type emulated struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	keys  io.Writer
 	line  *serialLine
@@ -62,7 +62,7 @@ func (l *serialLine) since(n int) []byte {
 }
 
 // freshDisk is a fresh copy of the image on a larger medium.
-func freshDisk(t *testing.T) string {
+func freshDisk(t testing.TB) string {
 	t.Helper()
 	built, err := builtImage()
 	if err != nil {
@@ -105,12 +105,12 @@ func startHere(cmd *exec.Cmd) (<-chan struct{}, error) {
 	return ended, nil
 }
 
-func powerOn(t *testing.T, m Machine) *emulated {
+func powerOn(t testing.TB, m Machine) *emulated {
 	t.Helper()
 	return powerOnBy(t, m, startHere)
 }
 
-func powerOnBy(t *testing.T, m Machine, start starter) *emulated {
+func powerOnBy(t testing.TB, m Machine, start starter) *emulated {
 	t.Helper()
 	cmd, err := m.Command(context.Background())
 	if err != nil {

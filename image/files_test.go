@@ -36,7 +36,7 @@ func many() *tree {
 }
 
 // tool runs a program of the host on an image file.
-func tool(t *testing.T, name string, args ...string) string {
+func tool(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {

@@ -46,7 +46,7 @@ func (s section) Seek(offset int64, whence int) (int64, error) {
 	return s.SectionReader.Seek(offset, whence)
 }
 
-func partitions(t *testing.T, name string) update.Disk {
+func partitions(t testing.TB, name string) update.Disk {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -96,7 +96,7 @@ func signed(t *testing.T, key ed25519.PrivateKey, r Release, tree *tree) []byte 
 }
 
 // programs returns a folder with the programs of the box, in which some may be replaced.
-func programs(t *testing.T) string {
+func programs(t testing.TB) string {
 	t.Helper()
 	built, err := builtPrograms()
 	if err != nil {
@@ -110,7 +110,7 @@ func programs(t *testing.T) string {
 }
 
 // rootOf is the root file system with the programs of a folder.
-func rootOf(t *testing.T, r Release, dir string) *tree {
+func rootOf(t testing.TB, r Release, dir string) *tree {
 	t.Helper()
 	b, err := boardNamed("qemu-virt")
 	if err != nil {
