@@ -171,19 +171,19 @@ func TestWhatIsNoHub(t *testing.T) {
 	old.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue("hub.example.com")}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	t.Cleanup(old.Close)
-	port := func(l net.Listener) uint16 { return netip.MustParseAddrPort(l.Addr().String()).Port() }
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	port := func(at net.Addr) uint16 { return netip.MustParseAddrPort(at.String()).Port() }
+	gone, err := net.Dial("tcp", web.Listener.Addr().String()) // its port is taken as long as the test runs, and nobody listens there
 	must(t, err)
-	gone.Close()
+	t.Cleanup(func() { gone.Close() })
 	for name, c := range map[string]struct {
 		port      uint16
 		why, cure string
 	}{
-		"a web server":    {port(web.Listener), "it answers 302 Found, and not as a hub", "Check host and port"},
-		"no TLS":          {port(plain.Listener), "does not speak TLS", "Check host and port"},
-		"an end at once":  {port(mute), "it has ended the connection", ""},
-		"an old TLS":      {port(old.Listener), "protocol version", ""},
-		"nobody listens":  {port(gone), "connection refused", "firewall"},
+		"a web server":    {port(web.Listener.Addr()), "it answers 302 Found, and not as a hub", "Check host and port"},
+		"no TLS":          {port(plain.Listener.Addr()), "does not speak TLS", "Check host and port"},
+		"an end at once":  {port(mute.Addr()), "it has ended the connection", ""},
+		"an old TLS":      {port(old.Listener.Addr()), "protocol version", ""},
+		"nobody listens":  {port(gone.LocalAddr()), "connection refused", "firewall"},
 		"no name for it":  {0, "is not resolved", "name servers"},
 		"the box's clock": {1, "not valid at the time of the box", "show clock"},
 	} {

@@ -7,11 +7,11 @@ import (
 	"crypto/x509"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,24 +106,10 @@ func (m *machine) golden(file, text string) {
 	}
 }
 
-// ports are some that nobody has.
-func ports(t *testing.T, n int) (list []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		list = append(list, port)
-	}
-	return list
-}
-
 // TestAHubFromNothing goes from an empty folder to boxes that connect, through a kill -9, to a customer that is gone.
 func TestAHubFromNothing(t *testing.T) {
-	p := ports(t, 2)
+	free := hubtest.FreePorts(t, 2)
+	p := []string{strconv.Itoa(free[0]), strconv.Itoa(free[1])}
 	m := &machine{t: t, dir: filepath.Join(t.TempDir(), "hub")}
 	m.replace = []string{m.dir, "/var/lib/hub", ":" + p[0], ":443", " " + p[0] + "\n", " 443\n", p[1], "4222"}
 	key := func(name string) (nkeys.KeyPair, string) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -211,12 +210,7 @@ func TestAFleetIsSeen(t *testing.T) {
 // pageOf wants texts in a page of a node, as it is served.
 func pageOf(t *testing.T, n *hub.Node, address string, want ...string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := free.Addr().String()
-	free.Close()
+	at := fmt.Sprintf("127.0.0.1:%d", hubtest.FreePorts(t, 1)[0])
 	page, err := view.Page(n, view.PageOptions{Address: at, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
