@@ -236,12 +236,14 @@ sip.pstnhub.microsoft.com on gw
   Changed: leaf
   Last change: found on 2026-11-22 12:00:00 UTC
   This week, from 2026-11-22 12:00:00 UTC to 2026-11-22 12:00:00 UTC
-  Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by New CA
+  Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by New
+           CA
     SHA-256: 11
   Root: New Root
   Refused: not trusted
   To trust it: pki trust add AB12
-  Week before: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, root Old Root
+  Week before: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, root Old
+               Root
 `,
 		"show pki internal-ca": `Internal CA: Phones
   Key: RSA 2048
@@ -274,7 +276,8 @@ not trusted: Another Root
   Issuer: Another Root
   Valid until: 2026-11-22 12:00:00 UTC
   SHA-256: AB12
-  Shown by: sip.pstnhub.microsoft.com 52.114.75.24:5061 on gw, last 2026-11-22 11:59:00 UTC
+  Shown by: sip.pstnhub.microsoft.com 52.114.75.24:5061 on gw, last 2026-11-22
+            11:59:00 UTC
   To trust it: pki trust add AB12
 `,
 	} {
@@ -318,7 +321,7 @@ func TestTrustComesAfterAQuestion(t *testing.T) {
 	if err != nil || r.Collect == nil || r.Collect.Kind != "confirm" || !strings.Contains(r.Collect.Prompt, sum) || len(*b.trusted) > 0 {
 		t.Fatalf("%+v, %v, trusted %v", r.Collect, err, *b.trusted)
 	}
-	for _, want := range []string{"not trusted: Another Root", "Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by Another Root\n    SHA-256: 11\n", "Chain 1: Another Root (RSA 4096)"} {
+	for _, want := range []string{"not trusted: Another Root", "Chain 0: sip.pstnhub.microsoft.com (RSA 2048), until 2026-11-22, issued by\n           Another Root\n    SHA-256: 11\n", "Chain 1: Another Root (RSA 4096)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

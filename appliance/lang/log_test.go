@@ -30,8 +30,8 @@ func TestShowLog(t *testing.T) {
 	b := loggingBox{busyBox{newBox()}, lines}
 	s := &Session{Class: config.Operator}
 	l := New()
-	call, warn := "Nov 29 22:04:05.100 info    call  call=17  if=WAN  from=sip:+4930@h  to=sip:+4989@h\n", "Nov 29 22:04:06.200 warning destination does not answer  call=17  if=LAN\n"
-	alarm := "Nov 29 22:04:07.300 error   alarm raised: pbx.example.com of interface sip LAN gets no calls: no\n        answer to OPTIONS  alarm=peer-silent  severity=error  subject=LAN\n"
+	call, warn := "Nov 29 22:04:05.100 info    call  call=17  if=WAN  from=sip:+4930@h\n        to=sip:+4989@h\n", "Nov 29 22:04:06.200 warning destination does not answer  call=17  if=LAN\n"
+	alarm := "Nov 29 22:04:07.300 error   alarm raised: pbx.example.com of interface sip LAN\n        gets no calls: no answer to OPTIONS  alarm=peer-silent  severity=error\n        subject=LAN\n"
 	debug, next := "Nov 29 22:04:08.400 debug   call ended  call=17  code=480\n", "Nov 29 22:04:09.000 info    call ended  call=18  code=200\n"
 	for line, want := range map[string]string{
 		"show log":                                call + warn + alarm + debug,
@@ -46,7 +46,7 @@ func TestShowLog(t *testing.T) {
 		"show log 1 follow":                       debug + next,
 		"show log severity error follow":          alarm,
 		"show log 2 raw":                          strings.Join(lines[2:], "\n") + "\n",
-		"show log | include options":              strings.ReplaceAll(alarm, "\n       ", ""),
+		"show log | include options":              strings.NewReplacer("\n        gets", " gets", "\n       ", " ").Replace(alarm),
 		"show log raw | include level=WARN":       lines[1] + "\n",
 		"show log severity informational | count": "3 lines\n",
 	} {

@@ -36,9 +36,9 @@ func (pg Page) Calls(calls []status.Call, level int, now time.Time) {
 	for i, x := range calls {
 		pg.Columns([][]string{rows[0], rows[i+1]})
 		for _, l := range x.Legs {
-			pg.Printf("  %s with %s\n", l.Interface, dash(l.Peer))
-			pg.Printf("    Call-ID: %s\n", l.CallID)
-			pg.Printf("    Media: %s, SRTP %s, %s to %s\n", dash(l.Codec), cmp.Or(l.Suite, "none"), endpoint(l.Local), endpoint(l.Remote))
+			pg.Folded("  ", l.Interface+" with "+dash(l.Peer))
+			pg.Folded("    Call-ID: ", l.CallID)
+			pg.Folded("    Media: ", fmt.Sprintf("%s, SRTP %s, %s to %s", dash(l.Codec), cmp.Or(l.Suite, "none"), endpoint(l.Local), endpoint(l.Remote)))
 			pg.Printf("    Digits to it: %s\n", l.Digits)
 			if level > 1 {
 				pg.Printf("    Packets: %d in, %d out, %d lost, jitter %.1f ms\n", l.Received, l.Sent, max(l.Lost, 0), l.JitterMS)

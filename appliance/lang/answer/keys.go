@@ -23,7 +23,7 @@ func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time)
 		if k.Subject != "" {
 			pg.Printf("  Subject: %s\n", k.Subject)
 			if len(k.Names) > 0 {
-				pg.Printf("  Names: %s\n", strings.Join(k.Names, ", "))
+				pg.Folded("  Names: ", strings.Join(k.Names, ", "))
 			}
 			pg.Printf("  Issuer: %s\n", k.Issuer)
 			expiry := k.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC")
@@ -38,7 +38,7 @@ func (pg Page) Keys(list []status.Key, users map[string][]string, now time.Time)
 			}
 		}
 		if k.Kind != status.KeyTrusted {
-			pg.Printf("  Used by: %s\n", dash(strings.Join(users[name], "; ")))
+			pg.Folded("  Used by: ", dash(strings.Join(users[name], "; ")))
 		}
 	}
 }
@@ -50,13 +50,13 @@ func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
 		pg.Printf("  Issuer: %s\n", u.Issuer)
 		pg.Printf("  Valid until: %s\n", u.NotAfter.UTC().Format("2006-01-02 15:04:05 UTC"))
 		pg.Printf("  SHA-256: %s\n", u.SHA256)
-		pg.Printf("  Shown by: %s on %s, last %s\n", u.Peer, u.Gateway, u.Last.UTC().Format("2006-01-02 15:04:05 UTC"))
+		pg.Folded("  Shown by: ", fmt.Sprintf("%s on %s, last %s", u.Peer, u.Gateway, u.Last.UTC().Format("2006-01-02 15:04:05 UTC")))
 		if u.Leaf != "" {
 			pg.Printf("  Peer's certificate: %s\n", u.Leaf)
 		}
 		pg.chain(u.Chain)
 		if u.Warning != "" {
-			pg.Printf("  Warning: %s\n", u.Warning)
+			pg.Folded("  Warning: ", u.Warning)
 		}
 		pg.Printf("  To trust it: pki trust add %s\n", u.SHA256)
 	}
@@ -65,7 +65,7 @@ func (pg Page) UnknownIssuers(list []status.UnknownIssuer) {
 // chain shows the certificates of a chain, two lines each.
 func (pg Page) chain(list []status.ChainLink) {
 	for n, l := range list {
-		pg.Printf("  Chain %d: %s (%s), until %s, issued by %s\n", n, l.Subject, l.KeyType, l.NotAfter.UTC().Format(time.DateOnly), l.Issuer)
+		pg.Folded(fmt.Sprintf("  Chain %d: ", n), fmt.Sprintf("%s (%s), until %s, issued by %s", l.Subject, l.KeyType, l.NotAfter.UTC().Format(time.DateOnly), l.Issuer))
 		pg.Printf("    SHA-256: %s\n", l.SHA256)
 	}
 }
@@ -80,7 +80,7 @@ func (pg Page) PeerChains(l status.PeerChains) {
 	for _, p := range l.Peers {
 		pg.Printf("%s\n", p.Peer)
 		if p.Change != "" {
-			pg.Printf("  Changed: %s\n", p.Change)
+			pg.Folded("  Changed: ", p.Change)
 		}
 		if !p.Changed.IsZero() {
 			pg.Printf("  Last change: found on %s\n", pg.time(p.Changed))
@@ -90,14 +90,14 @@ func (pg Page) PeerChains(l status.PeerChains) {
 			pg.chain(c.Links)
 			pg.Printf("  Root: %s\n", c.Root)
 			if c.Refused != "" {
-				pg.Printf("  Refused: %s\n", c.Refused)
+				pg.Folded("  Refused: ", c.Refused)
 			}
 			if c.Issuer != "" && c.Refused != "" {
 				pg.Printf("  To trust it: pki trust add %s\n", c.Issuer)
 			}
 		}
 		for _, c := range p.Before {
-			pg.Printf("  Week before: %s (%s), until %s, root %s\n", c.Links[0].Subject, c.Links[0].KeyType, c.Links[0].NotAfter.UTC().Format(time.DateOnly), c.Root)
+			pg.Folded("  Week before: ", fmt.Sprintf("%s (%s), until %s, root %s", c.Links[0].Subject, c.Links[0].KeyType, c.Links[0].NotAfter.UTC().Format(time.DateOnly), c.Root))
 		}
 	}
 }

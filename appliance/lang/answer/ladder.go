@@ -14,7 +14,7 @@ import (
 // The columns of a ladder: times, the caller, the box, and each leg that was called.
 const (
 	ladderLeft  = 11 // column of the caller
-	ladderRight = screenWidth - 3
+	ladderRight = ScreenWidth - 3
 	labelGap    = 19 // between columns, so that a label fits
 	widestGap   = 30
 	leastGap    = 4
@@ -119,7 +119,7 @@ func (d ladder) column(leg int) int {
 }
 
 func (d ladder) head() string {
-	line := []byte(strings.Repeat(" ", screenWidth))
+	line := []byte(strings.Repeat(" ", ScreenWidth))
 	copy(line[d.columns[0]:], "A")
 	copy(line[d.columns[1]-1:], "SBC")
 	for leg := 1; leg < d.legs; leg++ {
@@ -140,7 +140,7 @@ func (d ladder) shares(leg int) bool {
 
 // row draws a message.
 func (d ladder) row(at string, m status.TraceMessage) string {
-	line := []byte(at + strings.Repeat(" ", screenWidth))[:screenWidth]
+	line := []byte(at + strings.Repeat(" ", ScreenWidth))[:ScreenWidth]
 	for _, x := range d.columns {
 		line[x] = '|'
 	}

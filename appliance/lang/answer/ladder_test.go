@@ -133,7 +133,7 @@ func TestALadderFitsTheScreen(t *testing.T) {
 		for leg := range legs {
 			for _, sent := range []bool{true, false} {
 				row := d.row("    0.000", status.TraceMessage{Leg: leg, Sent: sent, Method: "INVITE", Code: 503, Reason: strings.Repeat("\u00fc", 200)})
-				if len(row) > screenWidth || strings.ContainsFunc(row, func(r rune) bool { return r > '~' }) {
+				if len(row) > ScreenWidth || strings.ContainsFunc(row, func(r rune) bool { return r > '~' }) {
 					t.Errorf("%d legs, leg %d: %q", legs, leg, row)
 				}
 				if d.shares(leg) && !strings.Contains(row, status.LegName(leg)+": 503") {
@@ -141,7 +141,7 @@ func TestALadderFitsTheScreen(t *testing.T) {
 				}
 			}
 		}
-		if head := d.head(); len(head) > screenWidth {
+		if head := d.head(); len(head) > ScreenWidth {
 			t.Errorf("%d legs: %q", legs, head)
 		}
 	}

@@ -64,7 +64,7 @@ func fold(head, text string) []string {
 	var lines []string
 	line := head
 	for n, word := range strings.Fields(printable.Line(text)) {
-		if n > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > screenWidth {
+		if n > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > ScreenWidth {
 			lines = append(lines, line)
 			line = strings.Repeat(" ", utf8.RuneCountInString(head))
 		} else if n > 0 {
@@ -81,14 +81,14 @@ const (
 	indent = "    "
 )
 
-// screenWidth is the width that every terminal has.
-const screenWidth = 80
+// ScreenWidth is how wide a text is laid out: every terminal has that width.
+const ScreenWidth = 80
 
 // widestCell limits the length of a value in a table.
 const widestCell = 512
 
 // Columns prints a table. If it is wider than the screen, the last columns of each row continue on further lines.
-func (pg Page) Columns(rows [][]string) { pg.columns(rows, screenWidth) }
+func (pg Page) Columns(rows [][]string) { pg.columns(rows, ScreenWidth) }
 
 func (pg Page) columns(rows [][]string, screen int) {
 	var width []int

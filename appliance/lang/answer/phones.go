@@ -29,7 +29,7 @@ func (pg Page) Phones(list []status.Phone, now time.Time) {
 		}
 	}
 	if len(rows) == 1 {
-		pg.Printf("no identity has registration inbound: docs/phones.md shows how the first phone rings\n")
+		pg.Folded("", "no identity has registration inbound: docs/phones.md shows how the first phone rings")
 		return
 	}
 	pg.Columns(rows)

@@ -228,7 +228,7 @@ func eventOf(event string) string {
 // Events shows the subscriptions at the PBX, what is published there, who has subscribed here, and what a PBX publishes here.
 func (pg Page) Events(e status.Events, now time.Time) {
 	if len(e.Subscriptions) == 0 {
-		pg.Printf("no subscriptions: no identity with a registrar has `presence subscribe dialog`, and no phone is told of its messages\n")
+		pg.Folded("", "no subscriptions: no identity with a registrar has `presence subscribe dialog`, and no phone is told of its messages")
 	}
 	rows := [][]string{{"Identity", "Subscription to", "Event", "State", "Since", "Told"}}
 	for _, x := range e.Subscriptions {

@@ -38,7 +38,7 @@ func (pg Page) PasteEnd(fresh, all []check.Problem, refused, notes, rows int) (f
 	if !whole || len(fresh) < len(all) {
 		text += "; see show config problems"
 	}
-	pg.Printf("%s\n", text)
+	pg.Folded("", text)
 	return refused+count[check.Error] > 0
 }
 
@@ -114,7 +114,7 @@ func (pg Page) within(list []check.Problem, rows int) (whole bool) {
 	return false
 }
 
-// explained is a problem in full: its text, its lines and its fixes. The lines to paste are not folded.
+// explained is a problem in full: its text, where it is and its fixes. The lines to paste are not folded.
 func explained(p check.Problem) string {
 	var b strings.Builder
 	for _, line := range fold(p.Severity.String()+": ", p.Text) {
@@ -122,7 +122,9 @@ func explained(p check.Problem) string {
 	}
 	for _, w := range append([]check.Where{{Path: p.Path, Source: p.Source}}, p.Also[:min(len(p.Also), check.AlsoShown)]...) {
 		if w.Source != "" {
-			fmt.Fprintf(&b, "  in: %s\n", printable.Line(strings.Join(append(slices.Clone(w.Path), w.Source), " / ")))
+			for _, line := range fold("  in: ", strings.Join(append(slices.Clone(w.Path), w.Source), " / ")) {
+				fmt.Fprintf(&b, "%s\n", line)
+			}
 		}
 	}
 	if more := len(p.Also) - check.AlsoShown; more > 0 {
@@ -141,7 +143,7 @@ func explained(p check.Problem) string {
 // rowsOf returns how many rows of a terminal a text fills.
 func rowsOf(text string) (n int) {
 	for line := range strings.Lines(text) {
-		n += max(1, (utf8.RuneCountInString(strings.TrimRight(line, "\n"))+screenWidth-1)/screenWidth)
+		n += max(1, (utf8.RuneCountInString(strings.TrimRight(line, "\n"))+ScreenWidth-1)/ScreenWidth)
 	}
 	return n
 }

@@ -87,16 +87,25 @@ func (pg Page) Gateway(g status.Gateway, users []string, peers []status.Peer) {
 		if at.Error != "" {
 			pg.Printf("  Error: %s\n", at.Error)
 		}
-		pg.Printf("  Listening on: %s\n  Connections: %d\n", dash(listening(at)), g.Connections)
+		pg.Folded("  Listening on: ", dash(listening(at)))
+		pg.Printf("  Connections: %d\n", g.Connections)
 		for _, user := range users {
 			pg.Printf("  Used by: interface sip %s\n", user)
 			for _, p := range peers {
 				if p.Interface == user {
-					pg.Printf("    Peer: %s, last answer: %s\n", p.Peer, dash(p.Answer))
+					pg.Folded("    Peer: ", p.Peer+", "+saidToOptions(p))
 				}
 			}
 		}
 	}
+}
+
+// saidToOptions tells what a peer last said to OPTIONS.
+func saidToOptions(p status.Peer) string {
+	if p.State == status.PeerUnasked {
+		return "not asked with OPTIONS (no penalty-box)"
+	}
+	return "last answer: " + dash(p.Answer)
 }
 
 // listening lists the open sockets of a gateway's interface.

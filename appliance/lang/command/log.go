@@ -11,9 +11,6 @@ import (
 	"viaduct/appliance/printable"
 )
 
-// logWidth is how wide the log is shown.
-const logWidth = 100
-
 type logArgs struct {
 	Follow, Raw    bool
 	Severity, Call string
@@ -40,7 +37,7 @@ func showLog(c *Call, a *logArgs) error {
 	if a.Severity != "" {
 		wanted.Least = logline.Levels[a.Severity]
 	}
-	width := logWidth
+	width := answer.ScreenWidth
 	if _, filtered := c.Out.(*answer.Filter); filtered {
 		width = 0 // a filter takes whole lines
 	}

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -29,7 +28,13 @@ func showCallRouter(c *Call, a *named) error {
 	for _, sw := range cfg.CS {
 		block := func(kind string, t target, name string, object any, n int) {
 			if a.Name == "" {
-				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), cmp.Or(strings.Join(users[t], ", "), "-")})
+				rows = append(rows, []string{kind, config.Scoped(sw.Name, name), fmt.Sprint(n), "-"})
+				for i, user := range users[t] { // a line each: the names of interfaces are long
+					if i > 0 {
+						rows = append(rows, []string{"", "", "", ""})
+					}
+					rows[len(rows)-1][3] = user
+				}
 				return
 			}
 			if config.SameName(inContext(sw, a.Name)) == t.name {
