@@ -82,8 +82,8 @@ func (m *matcher) nearMiss(pos int) string {
 	return near[0]
 }
 
-// mostExpected limits how many expected words a message lists.
-const mostExpected = 40
+// mostExpected limits how many expected words a message lists: nobody reads more, and ? lists them with their help.
+const mostExpected = 16
 
 // error describes the failure at the furthest word that any pattern has reached.
 func (m *matcher) error(line string) *Error {
@@ -122,10 +122,8 @@ func (m *matcher) error(line string) *Error {
 	case len(e.Candidates) > 0:
 		e.Text += ", did you mean " + orList(e.Candidates) + "?"
 	case f.err != nil, furthest == 0, furthest == 1 && m.words[0].Text == "no":
-	case len(f.expected) <= mostExpected:
-		e.Text += ", expected " + orList(f.expected)
 	default:
-		e.Text += ", expected " + strings.Join(f.expected[:mostExpected], ", ") + " and others: ? lists them"
+		e.Text += ", expected " + oneOf(f.expected)
 	}
 	return e
 }
@@ -152,7 +150,7 @@ func incomplete(line string, rs []reading) *Error {
 			next = appendNew(next, k.String())
 		}
 	}
-	return &Error{Col: len(strings.TrimRight(line, " \t\r\n")), Candidates: next, Text: "incomplete: expected " + orList(next)}
+	return &Error{Col: len(strings.TrimRight(line, " \t\r\n")), Candidates: next, Text: "incomplete: expected " + oneOf(next)}
 }
 
 // nearest returns the words of at most the given edit distance, the nearest only.
@@ -217,6 +215,14 @@ func orList(words []string) string {
 		return words[0]
 	}
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
+
+// oneOf lists expected words, or says how many they are.
+func oneOf(words []string) string {
+	if len(words) > mostExpected {
+		return fmt.Sprintf("one of %d words: ? in its place lists them", len(words))
+	}
+	return orList(words)
 }
 
 // quoteWord quotes and shortens a word for a message.

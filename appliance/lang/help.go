@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,22 @@ func (l *Language) Help(box device.Box, s *Session, line string, offset int) Hel
 	}
 	before := line[:max(0, min(offset, len(line)))]
 	return onlySections(command.OnlyKept(h, box, before[strings.LastIndexByte(before, ' ')+1:]))
+}
+
+// showHelp answers a line that was entered with a ? at its end, as it comes from a paste, from ssh NAME@BOX 'show ?' and from the fingers of
+// who types Enter after it. It reports false if the line was refused for something else.
+func (l *Language) showHelp(c *call, line string, err error) bool {
+	var e *cli.Error
+	before, asks := strings.CutSuffix(strings.TrimSpace(line), "?")
+	if !asks || before != "" && !strings.HasSuffix(before, " ") || !errors.As(err, &e) || !strings.HasPrefix(line[min(e.Col, len(line)):], "?") {
+		return false
+	}
+	h := l.Help(c.Box, c.Session, before, len(before))
+	if h.Text {
+		return false
+	}
+	answer.Page{Out: c.Out}.Choices(h.Choices)
+	return len(h.Choices) > 0
 }
 
 // statementHelp is the help of a configuration alone, without commands.

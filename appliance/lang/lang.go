@@ -79,6 +79,9 @@ func (l *Language) Exec(ctx context.Context, box device.Box, s *Session, line st
 	c.Place = c
 	c.leaveGone()
 	err := l.exec(c, cfg, line)
+	if err != nil && l.showHelp(c, line, err) {
+		err = nil
+	}
 	if err != nil {
 		l.explain(out, line, err)
 	}
