@@ -229,7 +229,7 @@ func (r *reader) otherwise(modes []cli.Layer, line string, err error) {
 		r.report(check.Note, line, u.note)
 		r.problems[len(r.problems)-1].NoEffect = true
 	default:
-		r.report(check.Error, line, err.Error())
+		r.report(check.Error, line, fromElsewhere(line, err).Error())
 	}
 	r.leaveOut(u.at)
 }

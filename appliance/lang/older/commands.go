@@ -53,6 +53,12 @@ var commands = []Elsewhere{
 	{"only a time server sets the clock: `sntp-client server primary HOST`", []string{"clock set", "date"}},
 	{"here it is `traceroute HOST`", []string{"tracert", "tracepath"}},
 	{"here it is `nslookup NAME`", []string{"dig", "host"}},
+	{"here it is `system hostname NAME`", []string{"hostname"}},
+	{"here it is `sntp-client server primary HOST`", []string{"ntp"}},
+	{"here it is `syslog-client`, and below it `remote HOST`", []string{"logging", "syslog"}},
+	{"here it is `dns-client server ADDRESS`", []string{"ip name-server"}},
+	{"here it is `context ip ROUTER`, below it `routing-table DEFAULT`, and there `route 0.0.0.0/0 gateway ADDRESS`", []string{"ip route"}},
+	{"here it is `snmp-server`, and below it `community NAME` and `trap-target HOST`", []string{"snmp-server community", "snmp-server host"}},
 	{"nobody logs in to another machine from this box: `ping`, `traceroute` and `check all` try the way", []string{"telnet", "ssh", "curl", "wget"}},
 	{"private keys leave the box within `export backup` alone, under a pass phrase", []string{"export pki:private-key"}},
 }

@@ -40,6 +40,19 @@ var forms = []form{
 		return []string{"ipaddress " + cli.Quote(m[1]) + " " + p.String()}
 	}},
 	{prompt: "ctx-ip", shown: "route NETWORK MASK GATEWAY [METRIC]", pattern: full(`route ` + ip4 + ` ` + ip4 + ` ` + ip4 + `(?: (\d+))?`), lines: route},
+	{shown: "ip route NETWORK MASK GATEWAY [METRIC]", pattern: full(`ip route ` + ip4 + ` ` + ip4 + ` ` + ip4 + `(?: (\d+))?`), lines: func(cfg *config.Config, here string, m []string) []string {
+		context, lines := "ROUTER", route(cfg, here, m)
+		if lines == nil || len(cfg.IP) > 1 {
+			return nil
+		}
+		if len(cfg.IP) == 1 {
+			context = cfg.IP[0].Name
+		}
+		return append([]string{"context ip " + cli.Quote(context)}, lines...)
+	}},
+	{shown: "snmp-server community NAME [ro]", pattern: full(`snmp-server community (\S+)(?: [rR][oO])?`), lines: func(_ *config.Config, _ string, m []string) []string {
+		return []string{"snmp-server", "community " + m[1]}
+	}},
 	{prompt: "rt-tab", shown: "route NETWORK MASK [gateway] GATEWAY [[metric] METRIC]", pattern: full(`route ` + ip4 + ` ` + ip4 + ` (?:gateway )?` + ip4 + `(?: (?:metric )?(\d+))?`), lines: func(cfg *config.Config, here string, m []string) []string {
 		if lines := route(cfg, here, m); lines != nil {
 			return lines[1:]

@@ -42,7 +42,7 @@ var noEffects = []NoEffect{
 	{"", false, "the box is not a DHCP or DNS server", []string{"dns-relay", "dhcp-server", "dns-server", "sntp-server", "ip dhcp-server"}},
 	{"", false, "sntp-client server controls how the clock is set", []string{"sntp-client poll-interval", "sntp-client gmt-offset", "sntp-client operating-mode", "sntp-client anycast-address",
 		"sntp-client local-clock-offset", "sntp-client root-delay-offset", "sntp-client local-port"}},
-	{"", false, noRouter, []string{"rip", "icmp", "ip route", "qos", "bridge", "tunnel", "napt", "nat"}},
+	{"", false, noRouter, []string{"rip", "icmp", "qos", "bridge", "tunnel", "napt", "nat"}},
 	{"", false, "consoles are the serial line, SSH, and Telnet with console telnet", []string{"ssh-server", "telnet-server", "terminal telnet", "terminal ssh", "terminal console", "aaa", "http-server"}},
 	{"", false, noPorts, []string{"isdn", "call-control", "tone-set"}},
 
