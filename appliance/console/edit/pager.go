@@ -90,10 +90,11 @@ func (p *Pager) split(text string) {
 	}
 }
 
-// fold cuts an error that is wider than the screen at blanks. Other lines may have to be copied and stay whole.
+// fold cuts an error, or what was refused of a paste, at blanks if it is wider than the screen. Other lines may have to be copied and stay
+// whole.
 func (p *Pager) fold(line string) (lines []string) {
 	const mark = "% "
-	if p.help || !strings.HasPrefix(line, mark) {
+	if p.help || !strings.HasPrefix(line, mark) && !strings.HasPrefix(line, "refused: ") {
 		return []string{line}
 	}
 	for utf8.RuneCountInString(line) > p.screen.Width() {

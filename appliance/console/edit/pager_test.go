@@ -10,6 +10,7 @@ func TestErrorsAreCutAtBlanks(t *testing.T) {
 	long := strings.TrimSpace(strings.Repeat("word ", 20))
 	for text, want := range map[string]string{
 		"% " + long + "\n":                       "% " + long[:74] + "\r\n  " + long[75:] + "\r\n",
+		"refused: line 1: " + long + "\n":        "refused: line 1: " + long[:59] + "\r\n  " + long[60:] + "\r\n",
 		"% short\n":                              "% short\r\n",
 		long + "\n":                              long + "\r\n",
 		"% " + strings.Repeat("x", 200) + "\n":   "% " + strings.Repeat("x", 200) + "\r\n",

@@ -36,6 +36,7 @@ type Paste struct {
 	File func() io.ReadCloser
 	// blocksOnly: lines that come are only read into blocks (`ssh box import pki:certificate/X < cert.pem`).
 	blocksOnly bool
+	alone      bool // it is one command: its line needs no number
 
 	ran        int // lines that were run
 	failed     bool
@@ -84,6 +85,14 @@ func (p *Paste) Command(text string) {
 	p.mode = []string{wire.Enabled}
 	for i, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		p.queue = append(p.queue, input{text: line, n: i + 1, bad: edit.NotText(line)})
+	}
+	p.alone = len(p.queue) == 1
+}
+
+// place says which line of the input has failed.
+func (p *Paste) place(n int) {
+	if !p.alone {
+		p.say(fmt.Sprintf("%% (input line %d)", n))
 	}
 }
 
@@ -137,7 +146,7 @@ func (p *Paste) exec(ctx context.Context, batch []input) error {
 		return ErrSaid
 	default:
 		p.fail(batch[ran], explain(err), err.Error())
-		p.say(fmt.Sprintf("%% (input line %d)", batch[ran].n))
+		p.place(batch[ran].n)
 		p.queue = p.queue[1:]
 		return nil
 	}
@@ -151,7 +160,7 @@ func (p *Paste) done(l input, a wire.Answer) {
 	p.tally.count(l.n, l.text, a)
 	if a.Status == wire.Error {
 		p.failed = true
-		p.say(fmt.Sprintf("%% (input line %d)", l.n))
+		p.place(l.n)
 	}
 }
 
@@ -186,7 +195,7 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 		}
 		text := read(ctx, l)
 		if text == "" {
-			p.fail(l, fmt.Sprintf("%% no %s follows %q: nothing stored", p.wanted(), strings.TrimSpace(l.text)), "no text follows")
+			p.fail(l, fmt.Sprintf("%% no %s", p.wanting(strings.TrimSpace(l.text))), "no text follows")
 			p.collect = nil
 			return ctx.Err()
 		}
@@ -199,12 +208,15 @@ func (p *Paste) collected(ctx context.Context, l input) error {
 	return ctx.Err()
 }
 
-// wanted names what has not come, and where it belongs when nobody can be asked for it.
-func (p *Paste) wanted() string {
-	if k := p.collect.Kind; k == wire.Secret || k == wire.NewSecret {
-		return "pass phrase (as the line behind the block)"
+// wanting names what has not come behind a line, and where it belongs when nobody can be asked for it.
+func (p *Paste) wanting(line string) string {
+	switch p.collect.Kind {
+	case wire.NewSecret:
+		return fmt.Sprintf("pass phrase (as the next line of the input) follows %q: not done", line)
+	case wire.Secret:
+		return fmt.Sprintf("pass phrase (as the line behind the block) follows %q: nothing stored", line)
 	}
-	return "text"
+	return fmt.Sprintf("text follows %q: nothing stored", line)
 }
 
 // again runs a line with the block that it asked for.
