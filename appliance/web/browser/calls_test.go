@@ -88,6 +88,10 @@ func TestACallIsSeenFromBeginningToEnd(t *testing.T) {
 	p.waitText("+4930987654")
 	p.waitText("<b>Bo</b>")
 	p.waitText("good") // the score of a voice
+	p.resize(1280, false)
+	if n := js[int](p, `(() => { const r = document.createRange(); r.selectNodeContents(document.querySelector("td strong.caller")); return r.getClientRects().length })()`); n != 1 {
+		t.Errorf("the number of the caller is broken into %d lines", n)
+	}
 	p.look("calls-live")
 	if list := p.tabThrough(); !slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, "End") }) || !slices.Contains(list, "+4930987654") {
 		t.Errorf("Tab passes %q", list)
