@@ -276,7 +276,7 @@ func (r *runner) records(ctx context.Context) error {
 func describe(r status.Record) string {
 	s := fmt.Sprintf("%s → %s, %s → %s, %d, %.1f s, ended by %s", r.Calling, r.Called, r.From, r.To, r.Code, r.Ended.Sub(r.Connected).Seconds(), r.By)
 	for _, m := range r.Media {
-		s += fmt.Sprintf("; %s %s %d in, %d out, %d lost", m.Codec, m.Suite, m.Received, m.Sent, m.Lost)
+		s += fmt.Sprintf("; %s %d in, %d out, %d lost", strings.TrimSpace(m.Codec+" "+m.Suite), m.Received, m.Sent, m.Lost)
 	}
 	return s
 }
