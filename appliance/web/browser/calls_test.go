@@ -15,12 +15,12 @@ import (
 // labBox is a box between a STARFACE and Teams, with calls that are real.
 func labBox(t testing.TB) (*box, *lab.World) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	where, err := programs()
+	where, err := programs() // the first to ask builds them: that is not counted against the box
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	w, err := lab.New(ctx, lab.Options{})
 	if err != nil {
 		t.Fatal(err)
