@@ -67,7 +67,7 @@ func (s *setting) phone(where *lab.Namespace, at netip.Addr, hz int, account, li
 	if err := os.Mkdir(p.dir, 0o700); err != nil {
 		s.Fatal(err)
 	}
-	s.file(where.Name+"/tone.wav", lab.WAV(hz, -10, time.Duration(s.seconds+10)*time.Second))
+	s.file(where.Name+"/tone.wav", lab.WAV(hz, -10, limit))
 	s.file(where.Name+"/accounts", account+"\n")
 	s.file(where.Name+"/config", fmt.Sprintf(`
 poll_method epoll
@@ -91,7 +91,7 @@ module_app menu.so
 module_app ctrl_tcp.so
 snd_path %[1]s
 `, p.dir, at, lines))
-	p.Process = s.start(where, s.command("baresip", "-f", p.dir, "-t", strconv.Itoa(s.seconds)))
+	p.Process = s.start(where, s.command("baresip", "-f", p.dir, "-t", strconv.Itoa(int(limit.Seconds()))))
 	control := netip.AddrPortFrom(at, 4444)
 	s.listens(p.Process, "tcp", control)
 	var err error
@@ -256,9 +256,9 @@ func (s *setting) is(state string) {
 	})
 }
 
-// record waits for the call's record and checks what must hold for every call that went well. Twinkle throws away packets of its own
-// that are late, so the number lost may be greater there.
-func (s *setting) record(lost int64) status.Record {
+// record waits for the call's record and checks what must hold for every call that went well. So many packets may be lost, but of a side that
+// throws away packets of its own that are late, as Twinkle does: how many that are is up to the machine.
+func (s *setting) record(lost int64, late ...status.Party) status.Record {
 	s.Helper()
 	records, err := s.box.WaitRecords(s.ctx, 1)
 	if err != nil {
@@ -269,7 +269,7 @@ func (s *setting) record(lost int64) status.Record {
 		s.Fatalf("record: %+v", r)
 	}
 	for n, m := range r.Media {
-		if m.Received < 20 || m.Sent < 20 || m.Lost > lost {
+		if m.Received < 20 || m.Sent < 20 || m.Lost > lost && !slices.Contains(late, m.Side) {
 			s.Errorf("media of side %d: %+v", n, m)
 		}
 	}
@@ -289,7 +289,7 @@ func TestBaresipHoldsAndResumes(t *testing.T) {
 	}{{"Teams calls", true}, {"PBX calls", false}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := set(t, 40, forBaresip...)
+			s := set(t, forBaresip...)
 			teams, pbx := s.teamsPhone(440), s.pbxPhone(1000)
 			caller, callee := pbx, teams
 			if test.teamsCalls {
@@ -322,7 +322,7 @@ func TestBaresipHoldsAndResumes(t *testing.T) {
 // The PBX echoes, so what baresip records has passed the box twice: encrypted to plain and plain to encrypted.
 func TestBaresipOverTLSAndSRTPCallsSIPp(t *testing.T) {
 	t.Parallel()
-	s := set(t, 20, forBaresip...)
+	s := set(t, forBaresip...)
 	pbx := s.sipp(s.world.LAN, lab.StarfaceAddr.String(), "pbx-answers", "-mp", "16000", "-rtp_echo")
 	teams := s.teamsPhone(440)
 	teams.does("dial", fmt.Sprintf("sip:+4930123456@%s:5062", lab.BoxWAN))
@@ -342,7 +342,7 @@ func TestBaresipOverTLSAndSRTPCallsSIPp(t *testing.T) {
 // which is answered again. (What the box sends is for the tests of package media to read: baresip keeps the first key that it was given.)
 func TestKeyIsRenewedDuringACallWithBaresip(t *testing.T) {
 	t.Parallel()
-	s := set(t, 40, slices.Concat(forBaresip, []string{"srtp key-lifetime 31", "srtp key-lifetime 10"})...)
+	s := set(t, slices.Concat(forBaresip, []string{"srtp key-lifetime 31", "srtp key-lifetime 10"})...)
 	teams, pbx := s.teamsPhone(440), s.pbxPhone(1000)
 	teams.does("dial", fmt.Sprintf("sip:+4930123456@%s:5062", lab.BoxWAN))
 	s.until("new key", func() bool {
@@ -356,8 +356,8 @@ func TestKeyIsRenewedDuringACallWithBaresip(t *testing.T) {
 
 func TestSIPpCallsBaresipOverTLSAndSRTP(t *testing.T) {
 	t.Parallel()
-	s := set(t, 20, forBaresip...)
-	s.file("tone.alaw", string(lab.ALaw(1000, -10, time.Duration(s.seconds)*time.Second)))
+	s := set(t, forBaresip...)
+	s.file("tone.alaw", string(lab.ALaw(1000, -10, limit)))
 	teams := s.teamsPhone(440)
 	pbx := s.sipp(s.world.LAN, lab.StarfaceAddr.String(), "pbx-calls", lab.BoxLAN.String()+":5060")
 	s.is("connected")

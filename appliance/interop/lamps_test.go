@@ -123,7 +123,7 @@ func (x *lamp) rings(watched string) string {
 // The PBX rings phone 22. Linphone, under whose lamp for it a key is pressed, picks the call up; the other phone falls silent.
 func TestLinphonePicksUp(t *testing.T) {
 	t.Parallel()
-	s := office(t, 40)
+	s := office(t)
 	s.twinkle22()
 	where, at := s.host("ph23", 23)
 	linphone := s.linphone(where, tone23, forLinphone+account(0, "23", "vB7-tri-23", "tcp"))
@@ -144,7 +144,7 @@ func TestLinphonePicksUp(t *testing.T) {
 // The PBX tells of messages that wait, and baresip, which has subscribed, shows them. (It subscribes over UDP, however it has registered.)
 func TestMessagesWait(t *testing.T) {
 	t.Parallel()
-	s := office(t, 40)
+	s := office(t)
 	s.baresip("21@192.168.1.1", "module mwi.so") // as a module it is loaded first: see package events
 	s.registered("21", "udp")
 	s.says(s.dir, "baresip", "subscribing to messages")

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"viaduct/appliance/lab"
 )
@@ -29,7 +28,7 @@ func (s *setting) linphone(where *lab.Namespace, hz int, lines string) *linphone
 			s.Fatal(err)
 		}
 	}
-	s.file(where.Name+"/tone.wav", lab.WAV(hz, -10, time.Duration(s.seconds+10)*time.Second))
+	s.file(where.Name+"/tone.wav", lab.WAV(hz, -10, limit))
 	rc := s.file(where.Name+"/linphonerc", lines)
 	cmd := s.command("linphonec", "-a", "-c", rc)
 	cmd.Env = append(os.Environ(), "HOME="+p.dir)

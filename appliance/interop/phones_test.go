@@ -85,9 +85,9 @@ end
 `
 
 // office makes networks with a simulated PBX and Teams, and a box that phones may register at.
-func office(t *testing.T, seconds int) *setting {
+func office(t *testing.T) *setting {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(seconds+20)*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	dir, state := t.TempDir(), t.TempDir() // before the world, so that they outlive it
 	w, err := lab.New(ctx, lab.Options{})
@@ -102,7 +102,7 @@ func office(t *testing.T, seconds int) *setting {
 			t.Error(err)
 		}
 	})
-	s := &setting{T: t, ctx: ctx, world: w, dir: dir, seconds: seconds}
+	s := &setting{T: t, ctx: ctx, world: w, dir: dir}
 	if s.box, err = w.StartBox(ctx, lab.Programs{SBCD: programs.sbcd, Consoled: programs.consoled, State: state, Log: t.Output()}); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func (s *setting) hangup(c *lab.Call) {
 // Three phones of different makers call each other, hold and transfer.
 func TestPhonesCallEachOther(t *testing.T) {
 	t.Parallel()
-	s := office(t, 40).three()
+	s := office(t).three()
 	both := func() {
 		t.Helper()
 		s.baresip.hears(tone22)
@@ -333,7 +333,7 @@ func TestPhonesCallEachOther(t *testing.T) {
 // Phones call the PBX and Teams, and are called by them. What the others see of a phone is its caller-id.
 func TestPhonesCallThePBXAndTeams(t *testing.T) {
 	t.Parallel()
-	s := office(t, 40).three()
+	s := office(t).three()
 	pbx, err := s.world.Starface.Call(s.ctx, lab.Ring{Account: "user.03"})
 	if err != nil {
 		t.Fatal(err)
@@ -387,7 +387,7 @@ func TestPhonesCallThePBXAndTeams(t *testing.T) {
 // PBX is back, calls go there again.
 func TestPhonesWithoutThePBX(t *testing.T) {
 	t.Parallel()
-	s := office(t, 100).three()
+	s := office(t).three()
 	s.baresip.does("dial", "sip:22@192.168.1.1")
 	s.is("ringing")
 	s.twinkle.does("answer")
@@ -444,7 +444,7 @@ func TestPhonesWithoutThePBX(t *testing.T) {
 // the root.
 func TestAPhoneWithoutOurRoot(t *testing.T) {
 	t.Parallel()
-	s := office(t, 40)
+	s := office(t)
 	where, at := s.host("ph23", 23)
 	start := func(root string) *linphone {
 		return s.linphone(where, tone23, strings.Replace(forLinphone, "ROOT", root, 1)+account(0, "23", "vB7-tri-23", "udp")+account(1, "22", "vB7-two-22", "tls"))

@@ -52,7 +52,7 @@ onreply_route[BRANCH] {
 // TestTheDeskPhoneRingsOn has Kamailio ring a Teams user who does not want to be disturbed, and a baresip on his desk, at the same time. The box
 // refuses its branch at once, the caller does not learn of it, and the desk phone rings until it is answered.
 func TestTheDeskPhoneRingsOn(t *testing.T) {
-	s := set(t, 60)
+	s := set(t)
 	microsoft, err := entra.New(entra.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func (s *setting) allRegister(n int) {
 func TestPhonesComeBackAtOnce(t *testing.T) {
 	t.Parallel()
 	const n = 300
-	s := set(t, 240, phonesHere(n)...)
+	s := set(t, phonesHere(n)...)
 	if err := s.world.LAN.AddAddress("lo", 32, phonesAddr); err != nil {
 		t.Fatal(err)
 	}

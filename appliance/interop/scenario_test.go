@@ -48,11 +48,7 @@ func TestSIPp(t *testing.T) {
 	for _, test := range scenarios {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			seconds := 20
-			if test.configure != nil {
-				seconds = 60
-			}
-			s := set(t, seconds, test.configure...)
+			s := set(t, test.configure...)
 			lan, wan := s.world.LAN, s.world.WAN
 			var peers []*lab.Process
 			pbx := func(args ...string) *lab.Process {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"viaduct/appliance/lab"
+	"viaduct/appliance/status"
 )
 
 // twinkle is a phone of the PBX, with a SIP stack and an RTP stack of its own. It reads commands from its standard input. Its sound
@@ -119,7 +120,7 @@ func TestTwinkle(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := set(t, 40, forBaresip...)
+			s := set(t, forBaresip...)
 			teams, pbx := s.teamsPhone(440), s.twinkle(1000, test.hold)
 			if test.teamsCalls {
 				teams.does("dial", fmt.Sprintf("sip:+4930123456@%s:5062", lab.BoxWAN))
@@ -148,7 +149,11 @@ func TestTwinkle(t *testing.T) {
 			s.is("connected")
 			both()
 			pbx.does("bye")
-			if r := s.record(100); (r.By == "callee") != test.teamsCalls {
+			side := status.ByCaller
+			if test.teamsCalls {
+				side = status.ByCallee
+			}
+			if r := s.record(100, side); (r.By == "callee") != test.teamsCalls {
 				t.Errorf("record: %+v", r)
 			}
 		})
