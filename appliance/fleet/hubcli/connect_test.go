@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 
 const (
 	password = "correct horse battery"
-	patience = 30 * time.Second // with what hangs
+	patience = 2 * time.Minute // with what hangs
 )
 
 // box is a box in a fleet: the real console with its SSH server, a web page over TLS, the real bus to the hub, and a toy for sbcd.

@@ -24,7 +24,7 @@ import (
 	"viaduct/appliance/status"
 )
 
-const enough = 20 * time.Second
+const enough = 2 * time.Minute
 
 // box is a box of a hub, with nothing but its words.
 type box struct {

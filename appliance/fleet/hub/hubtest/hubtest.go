@@ -229,7 +229,7 @@ func (h *Hub) known(name string, pair nkeys.KeyPair) {
 		if r == nil {
 			continue
 		}
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			if !h.Nodes[i].Knows(public) { // the engine has a data race between one that connects and a reload
 				if time.Now().After(end) {
 					h.t.Fatalf("node %d does not come to know %s", i, name)
