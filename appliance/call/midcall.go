@@ -67,7 +67,7 @@ func (c *call) offered(x, y *side, e sipgw.Offered) {
 	if x.Repeats(e.Body) && x.Local() != nil {
 		// The same offer again is a refresh: the identical answer, same key, same version (teams.md A.45: a new key
 		// without a new roll-over counter at both ends is one-way audio).
-		x.Leg.Respond(e.ID, 200, "OK", x.Local().Marshal())
+		x.Leg.Respond(e.ID, 200, "OK", x.Text())
 		return
 	}
 	offer, err := c.described(x, e.ContentType, e.Body, true)
@@ -106,12 +106,12 @@ func (c *call) passHold(x, y *side) {
 func (c *call) reoffer(x *side) []byte {
 	d := c.toward(x)
 	if x.Local().Audio.Direction == d {
-		return x.Local().Marshal()
+		return x.Text()
 	}
 	offer, err := x.OfferAgain(x.Terms(), d)
 	if err != nil {
 		c.log.Warn("resume not offered", "leg", x.Which.String(), "err", err)
-		return x.Local().Marshal()
+		return x.Text()
 	}
 	return offer
 }

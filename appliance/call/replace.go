@@ -111,7 +111,7 @@ func (c *call) replaced(x *side, n side) {
 	c.log.Info("replaced", "if", n.Interface.ID(), "leg", x.Which.String())
 	c.abortTransfer()
 	old, established := x.Leg, c.up(x)
-	n.Leg.Answer(n.Local().Marshal())
+	n.Leg.Answer(n.Text())
 	c.takeOver(x, n)
 	c.record.Replaced(n.Interface.ID(), n.Leg.Info())
 	if !established { // a pickup: the caller is connected now

@@ -158,7 +158,7 @@ func (s *mediaSession) State() (state media.State) {
 		side := &state.Sides[n]
 		side.Port, side.Ports, side.SSRC = x.ports.RTP.Port(), media.PortOptions{Addr: x.ports.RTP.Addr(), First: 16384, Last: 32767, TOS: 0xb8}, 0x5eadbeef
 		if len(x.sets) > 0 {
-			side.Params = &x.sets[len(x.sets)-1]
+			side.Params = x.sets[len(x.sets)-1].State()
 		}
 	}
 	return state

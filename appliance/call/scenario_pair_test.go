@@ -24,6 +24,7 @@ import (
 type kept struct {
 	mu    sync.Mutex
 	table map[pair.Kind]map[string]pair.Kept
+	puts  int // of calls
 }
 
 func (k *kept) Put(kind pair.Kind, id string, value []byte) {
@@ -36,6 +37,9 @@ func (k *kept) Put(kind pair.Kind, id string, value []byte) {
 		k.table[kind] = map[string]pair.Kept{}
 	}
 	k.table[kind][id] = pair.Kept{ID: id, Value: value, At: time.Now()}
+	if kind == pair.Calls {
+		k.puts++
+	}
 }
 
 func (k *kept) Drop(kind pair.Kind, id string) {

@@ -23,7 +23,7 @@ func (c *call) env() callside.Env {
 // answer answers the offer of x with the codec that y uses, and sets x's media. An answer that was sent is repeated.
 func (c *call) answer(x, y *side) ([]byte, error) {
 	if x.Local() != nil {
-		return x.Local().Marshal(), nil
+		return x.Text(), nil
 	}
 	local, err := x.Draft(x.Terms())
 	if err != nil {

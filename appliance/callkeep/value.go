@@ -9,18 +9,11 @@
 package callkeep
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"iter"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"github.com/klauspost/compress/s2"
 
 	"viaduct/appliance/callrecord"
 	"viaduct/appliance/callstate"
@@ -102,69 +95,6 @@ type Joined struct {
 	Side   media.Side      `json:"side"` // that is connected to the other call
 	Agreed *sdp.Choice     `json:"agreed"`
 	Left   *sipgw.LegState `json:"left,omitempty"` // of the peer that has left, and is yet to be ended
-}
-
-// A value begins with its form, so that boxes of different releases can tell. What follows is compressed: the length of the way through the
-// tables, that way, and the rest as JSON. In JSON the way would take half as much again. Form 1 was never in a release. A later form comes with a
-// reader of the one before it: the standby is updated first, and takes calls over that a box of the release before has written.
-const (
-	form    = 2
-	maxText = 1 << 20 // octets
-)
-
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// Marshal writes a call.
-func Marshal(c *Call) ([]byte, error) {
-	x := *c
-	way := x.Record.Route
-	x.Record.Route = nil
-	text := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(text)
-	text.Reset()
-	text.Write(binary.AppendUvarint(text.AvailableBuffer(), uint64(len(way))))
-	text.Write(way)
-	if err := json.NewEncoder(text).Encode(&x); err != nil {
-		return nil, fmt.Errorf("write call: %w", err)
-	}
-	if text.Len() > maxText {
-		return nil, fmt.Errorf("write call: it has %d octets, more than the other box reads", text.Len())
-	}
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
-	b.Reset()
-	b.Grow(s2.MaxEncodedLen(text.Len()))
-	return append([]byte{form}, s2.Encode(b.AvailableBuffer()[:b.Cap()], text.Bytes())...), nil
-}
-
-// Unmarshal reads a call.
-func Unmarshal(b []byte) (*Call, error) {
-	if len(b) == 0 || b[0] != form {
-		return nil, errors.New("read call: it has a form that this release does not know")
-	}
-	if n, err := s2.DecodedLen(b[1:]); err != nil || n > maxText {
-		return nil, errors.New("read call: it is cut off, or too large")
-	}
-	text, err := s2.Decode(nil, b[1:])
-	if err != nil {
-		return nil, fmt.Errorf("read call: %w", err)
-	}
-	way, n := binary.Uvarint(text)
-	if n <= 0 || way > uint64(len(text)-n) {
-		return nil, errors.New("read call: it is cut off, or too large")
-	}
-	rest := text[n:]
-	c := &Call{}
-	if err := json.Unmarshal(rest[way:], c); err != nil {
-		return nil, fmt.Errorf("read call: %w", err)
-	}
-	if c.State != callstate.Connected && c.State != callstate.Held {
-		return nil, fmt.Errorf("read call: it is %s", c.State)
-	}
-	if c.Record.Route = nil; way > 0 {
-		c.Record.Route = rest[:way:way]
-	}
-	return c, nil
 }
 
 // Read is a kept call that has been read.

@@ -15,7 +15,7 @@ func (s *Side) Value() callkeep.Side {
 		Leg: LegState(s.Leg), Interface: callkeep.Interface(s.Interface.ID()), Negotiation: s.Snapshot(), Ports: s.Ports, Addr: s.Addr, Refers: s.Refers,
 		Informs: s.Informs, Referrals: s.Referrals, Identity: s.Line.Identity, Began: s.Line.Began, Renegotiated: s.Renegotiated,
 	}
-	if l := s.Local(); v.Leg != nil && l != nil && v.Leg.Said == string(l.Marshal()) {
+	if v.Leg != nil && v.Leg.Said == string(s.Text()) {
 		v.Leg.Said = "" // as mostly: see FromValue
 	}
 	if s.Hop != nil {
@@ -42,8 +42,8 @@ func FromValue(cfg *config.Config, which media.Side, v *callkeep.Side) Side {
 		Which: which, Negotiation: negotiation.Restore(v.Negotiation), Ports: v.Ports, Addr: v.Addr, Refers: v.Refers, Informs: v.Informs,
 		Referrals: v.Referrals, Voice: true, Renegotiated: v.Renegotiated,
 	}
-	if l := s.Local(); l != nil && v.Leg != nil && v.Leg.Said == "" {
-		v.Leg.Said = string(l.Marshal())
+	if v.Leg != nil && v.Leg.Said == "" {
+		v.Leg.Said = string(s.Text())
 	}
 	if _, s.Interface = config.InterfaceID(v.Interface).In(cfg); s.Interface != nil {
 		s.Profile, s.Line = sdp.ProfileOf(cfg, s.Interface), Line{v.Identity, v.Began}

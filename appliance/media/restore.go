@@ -71,7 +71,7 @@ func (s *Session) restore(state State, m Marks, since time.Duration) error {
 		if from.Params == nil {
 			continue
 		}
-		ready, err := s.ready(Side(side), *from.Params)
+		ready, err := s.ready(Side(side), from.Params.Params())
 		if err != nil {
 			return err
 		}

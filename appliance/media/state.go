@@ -2,9 +2,8 @@ package media
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,7 @@ type SideState struct {
 	Ports  PortOptions `json:"ports,omitzero"`
 	Port   uint16      `json:"port,omitempty"` // of RTP; 0: the side is not open
 	SSRC   uint32      `json:"ssrc,omitempty"` // of the stream that we send
-	Params *Params     `json:"params,omitempty"`
+	Params *Agreed     `json:"params,omitempty"`
 }
 
 // State is the session now. A closed one has no side open.
@@ -46,14 +45,14 @@ func (s *Session) State() (state State) {
 			continue
 		}
 		at := &state.Sides[side]
-		at.Ports, at.Params = *ports, s.agreed[side]
+		at.Ports, at.Params = *ports, s.agreed[side].State()
 		at.Ports.TOS = cmp.Or(at.Ports.TOS, -1)
 	}
 	return state
 }
 
-// savedParams are Params for another box. Codecs are there by name, and who may send is the call's to say again.
-type savedParams struct {
+// Agreed are Params for another box. Codecs are there by name, and who may send is the call's to say again.
+type Agreed struct {
 	Remote   netip.AddrPort   `json:"remote,omitzero"`
 	RTCP     netip.AddrPort   `json:"rtcp,omitzero"`
 	Mux      bool             `json:"mux,omitempty"`
@@ -66,7 +65,7 @@ type savedParams struct {
 	Codec    string           `json:"codec,omitempty"`
 	Voice    string           `json:"voice,omitempty"`
 	Loss     audio.Impairment `json:"loss,omitzero"`
-	Spare    []savedFormat    `json:"spare,omitempty"`
+	Spare    []AgreedFormat   `json:"spare,omitempty"`
 	Claimed  audio.Numbers    `json:"claimed,omitempty"`
 	Ptime    time.Duration    `json:"ptime,omitempty"`
 	Suppress bool             `json:"suppress,omitempty"`
@@ -74,16 +73,20 @@ type savedParams struct {
 	Judged   bool             `json:"judged,omitempty"` // Admit was set
 }
 
-type savedFormat struct {
+// AgreedFormat is a Format for another box.
+type AgreedFormat struct {
 	Received uint8  `json:"received"`
 	Wanted   uint8  `json:"wanted"`
 	Codec    string `json:"codec"`
 	Voice    string `json:"voice,omitempty"`
 }
 
-// MarshalJSON writes Params for another box.
-func (p Params) MarshalJSON() ([]byte, error) {
-	s := savedParams{
+// State is Params for another box; nil, of nil: nothing was agreed. It shares what never changes.
+func (p *Params) State() *Agreed {
+	if p == nil {
+		return nil
+	}
+	s := &Agreed{
 		Remote: p.Remote, RTCP: p.RemoteRTCP, Mux: p.Mux, Send: p.Send, Receive: p.Receive, Wanted: PayloadTypes{p.AudioPT, p.DTMFPT, p.CNPT},
 		Received: p.Received, Rate: p.Rate, Codec: p.Codec, Voice: nameOf(p.Voice), Loss: p.Loss, Claimed: p.Claimed, Ptime: p.Ptime,
 		Suppress: p.Suppress, Latch: p.Latch, Judged: p.Admit != nil,
@@ -92,18 +95,14 @@ func (p Params) MarshalJSON() ([]byte, error) {
 		s.Keys = &p.Keys
 	}
 	for _, f := range p.Spare {
-		s.Spare = append(s.Spare, savedFormat{f.Received, f.Wanted, f.Codec, nameOf(f.Voice)})
+		s.Spare = append(s.Spare, AgreedFormat{f.Received, f.Wanted, f.Codec, nameOf(f.Voice)})
 	}
-	return json.Marshal(s)
+	return s
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. Where the call judged sources none is admitted, beyond those that are known, until it sets Admit again.
-func (p *Params) UnmarshalJSON(text []byte) error {
-	var s savedParams
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("media state: %w", err)
-	}
-	*p = Params{
+// Params are those that State was taken of. Where the call judged sources none is admitted, beyond those that are known, until it sets Admit again.
+func (s *Agreed) Params() Params {
+	p := Params{
 		Remote: s.Remote, RemoteRTCP: s.RTCP, Mux: s.Mux, Send: s.Send, Receive: s.Receive, AudioPT: s.Wanted.Audio, DTMFPT: s.Wanted.DTMF,
 		CNPT: s.Wanted.CN, Received: s.Received, Rate: s.Rate, Codec: s.Codec, Voice: voiceOf(s.Voice), Loss: s.Loss, Claimed: s.Claimed,
 		Ptime: s.Ptime, Suppress: s.Suppress, Latch: s.Latch,
@@ -117,21 +116,21 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 	if s.Judged {
 		p.Admit = func(netip.AddrPort) bool { return false }
 	}
-	return nil
+	return p
 }
 
 func nameOf(c *audio.Codec) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%d", c.Name, c.Clock)
+	return c.Name + "/" + strconv.Itoa(c.Clock)
 }
 
 // voiceOf is the codec of a name by nameOf; nil: none, or one that this release does not know.
 func voiceOf(name string) *audio.Codec {
 	name, rate, _ := strings.Cut(name, "/")
 	for _, c := range audio.Codecs {
-		if c.Name == name && fmt.Sprint(c.Clock) == rate {
+		if c.Name == name && strconv.Itoa(c.Clock) == rate {
 			return c
 		}
 	}

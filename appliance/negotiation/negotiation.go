@@ -35,6 +35,7 @@ type origin struct{ sessionID, version uint64 }
 // agreement stays in force when an offer of ours is refused.
 type agreement struct {
 	local     *sdp.Session // last description sent
+	text      []byte       // that, as it was written; nil: see Text
 	keys      []sdp.Crypto // ours, kept for the whole call (teams.md A.24)
 	lastTaken []byte       // the body that remote was read from: a refresh repeats it
 }
@@ -54,6 +55,20 @@ func (n *Negotiation) Reset() { *n = Negotiation{origin: n.origin} }
 func (n *Negotiation) Local() *sdp.Session  { return n.local }
 func (n *Negotiation) Remote() *sdp.Session { return n.remote }
 func (n *Negotiation) Choice() *sdp.Choice  { return n.choice }
+
+// Text is Local as it is sent, each time the same. It is not to be changed.
+func (n *Negotiation) Text() []byte {
+	if n.text == nil && n.local != nil {
+		n.text = n.local.Marshal()
+	}
+	return n.text
+}
+
+// say has a description be our last one.
+func (n *Negotiation) say(s *sdp.Session) []byte {
+	n.local, n.text = s, nil
+	return n.Text()
+}
 
 // OffersSRTP reports whether a profile offers SRTP.
 func OffersSRTP(p *config.VoIPProfile) bool { return p.SRTP == "forced" || p.SRTP == "preferred" }
@@ -143,8 +158,8 @@ func (n *Negotiation) Offer(l sdp.Local) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.local, n.lastTaken = offer, nil
-	return offer.Marshal(), nil
+	n.lastTaken = nil
+	return n.say(offer), nil
 }
 
 // OfferAgain offers the codecs in use, in another direction.
@@ -174,8 +189,8 @@ func (n *Negotiation) Answer(l sdp.Local) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.local, n.choice = answer, choice
-	return answer.Marshal(), nil
+	n.choice = choice
+	return n.say(answer), nil
 }
 
 // Reanswer answers an offer inside the dialog with the codec and key in use. An error leaves everything as it was.
@@ -200,12 +215,12 @@ func (n *Negotiation) Reanswer(offer *sdp.Session, t Terms, d sdp.Direction) ([]
 		// RFC 3264 8: the version counts changes, not answers.
 		same := *answer
 		same.Version = version
-		if bytes.Equal(same.Marshal(), n.local.Marshal()) {
+		if bytes.Equal(same.Marshal(), n.Text()) {
 			answer, n.version = &same, version
 		}
 	}
-	n.local, n.choice = answer, choice
-	return answer.Marshal(), nil
+	n.choice = choice
+	return n.say(answer), nil
 }
 
 // TakeAnswer takes the peer's answer to our offer, which was read from body.

@@ -35,7 +35,7 @@ func (n *Negotiation) Snapshot() State {
 // Restore makes the negotiation that a Snapshot was taken of.
 func Restore(s State) Negotiation {
 	return Negotiation{
-		origin: origin{s.SessionID, s.Version}, agreement: agreement{s.Local, s.Keys, s.LastTaken}, remote: s.Remote, choice: s.Choice,
+		origin: origin{s.SessionID, s.Version}, agreement: agreement{local: s.Local, keys: s.Keys, lastTaken: s.LastTaken}, remote: s.Remote, choice: s.Choice,
 		hold: hold{wanted: s.Wanted, refusals: s.Refusals, holds: s.Holds, plays: s.Plays}, reinvite: reinvite{keyDue: s.KeyDue},
 	}
 }

@@ -1,7 +1,6 @@
 package party
 
 import (
-	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,32 +9,13 @@ import (
 	"viaduct/appliance/sipmsg"
 )
 
-// Diverted is how often a call was forwarded, and by whom, according to History-Info (RFC 7044, 4244) or Diversion (RFC 5806).
+// Diverted is how often a call was forwarded, and by whom, according to History-Info (RFC 7044, 4244) or Diversion (RFC 5806). It is written out for
+// another box, which goes on with the call.
 type Diverted struct {
-	Times   int    // that it was forwarded; 0: never
-	by      string // number of the last who did
-	reason  string // as Diversion says it: "unconditional", "user-busy", "no-answer", ...
-	private bool
-}
-
-// diverted is how a Diverted is written for another box.
-type diverted struct {
-	Times   int    `json:"times"`
-	By      string `json:"by,omitempty"`
-	Reason  string `json:"reason,omitempty"`
+	Times   int    `json:"times"`            // that it was forwarded; 0: never
+	By      string `json:"by,omitempty"`     // number of the last who did
+	Reason  string `json:"reason,omitempty"` // as Diversion says it: "unconditional", "user-busy", "no-answer", ...
 	Private bool   `json:"private,omitempty"`
-}
-
-// MarshalJSON and UnmarshalJSON write it for another box, which goes on with the call.
-func (d Diverted) MarshalJSON() ([]byte, error) {
-	return json.Marshal(diverted{d.Times, d.by, d.reason, d.private})
-}
-
-func (d *Diverted) UnmarshalJSON(b []byte) error {
-	var v diverted
-	err := json.Unmarshal(b, &v)
-	*d = Diverted{v.Times, v.By, v.Reason, v.Private}
-	return err
 }
 
 func list(r *sipmsg.Request, name string) []sipmsg.NameAddr { return sipmsg.ParseList(r.Headers(name)) }
@@ -63,7 +43,7 @@ func history(sw *config.Switch, entries []sipmsg.NameAddr) (d Diverted) {
 			reason, ok = causes[cause]
 		}
 		if user := Number(sw, e.URI); ok && user != "" {
-			d = Diverted{Times: d.Times + 1, by: user, reason: reason, private: strings.Contains(strings.ToLower(e.URI), "privacy=history")}
+			d = Diverted{Times: d.Times + 1, By: user, Reason: reason, Private: strings.Contains(strings.ToLower(e.URI), "privacy=history")}
 		}
 	}
 	if len(entries) > 0 && d.Times > 0 {
@@ -100,12 +80,12 @@ func diversions(sw *config.Switch, entries []sipmsg.NameAddr) (d Diverted) {
 		n, _ := strconv.Atoi(e.Param("counter"))
 		d.Times += min(max(n, 1), 100)
 		if i == 0 {
-			d.by, d.reason = Number(sw, e.URI), strings.ToLower(e.Param("reason"))
-			if strings.Trim(d.reason, "abcdefghijklmnopqrstuvwxyz-") != "" || d.reason == "" {
-				d.reason = "unknown"
+			d.By, d.Reason = Number(sw, e.URI), strings.ToLower(e.Param("reason"))
+			if strings.Trim(d.Reason, "abcdefghijklmnopqrstuvwxyz-") != "" || d.Reason == "" {
+				d.Reason = "unknown"
 			}
 			privacy := strings.ToLower(e.Param("privacy"))
-			d.private = privacy == "full" || privacy == "name" || privacy == "uri"
+			d.Private = privacy == "full" || privacy == "name" || privacy == "uri"
 		}
 	}
 	return d
@@ -119,15 +99,15 @@ func (d Diverted) Header(cfg *config.Config, i *config.SIPInterface, id Identity
 // header tells a peer who has forwarded the call. A PBX shows it and chooses a greeting by it. It names only the last party, which
 // keeps the INVITE small (teams.md B.9).
 func (d Diverted) header(host string, phone bool) []sipmsg.Header {
-	if d.Times == 0 || d.by == "" {
+	if d.Times == 0 || d.By == "" {
 		return nil
 	}
-	a := Address{User: d.by, Host: host}
-	if phone && IsNumber(d.by) {
+	a := Address{User: d.By, Host: host}
+	if phone && IsNumber(d.By) {
 		a.Params = ";user=phone"
 	}
-	v := "<" + a.String() + ">;reason=" + d.reason + ";counter=" + strconv.Itoa(d.Times)
-	if d.private {
+	v := "<" + a.String() + ">;reason=" + d.Reason + ";counter=" + strconv.Itoa(d.Times)
+	if d.Private {
 		v += ";privacy=full"
 	}
 	return []sipmsg.Header{{Name: "Diversion", Value: v}}

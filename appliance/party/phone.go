@@ -39,9 +39,9 @@ func Caller(x *config.Identity) string { return cmp.Or(x.CallerID, x.Name) }
 
 // Forwarded is the forwarding of a call by the phones of an identity, after those before it. Rang: not before they have rung.
 func (d Diverted) Forwarded(x *config.Identity, rang bool) Diverted {
-	n := Diverted{Times: d.Times + 1, by: Caller(x), reason: "unconditional"}
+	n := Diverted{Times: d.Times + 1, By: Caller(x), Reason: "unconditional"}
 	if rang {
-		n.reason = "no-answer"
+		n.Reason = "no-answer"
 	}
 	return n
 }

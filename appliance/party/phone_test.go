@@ -99,11 +99,11 @@ func TestWhereARedirectionLeads(t *testing.T) {
 
 // Who has forwarded a call, and how often that has happened, goes on.
 func TestForwardingByPhonesIsCounted(t *testing.T) {
-	d := Diverted{Times: 2, by: "1", private: true}.Forwarded(&config.Identity{Name: "21", CallerID: "+49711"}, true)
+	d := Diverted{Times: 2, By: "1", Private: true}.Forwarded(&config.Identity{Name: "21", CallerID: "+49711"}, true)
 	if h := d.header("box", false); len(h) != 1 || h[0].Value != "<sip:+49711@box>;reason=no-answer;counter=3" {
 		t.Errorf("%+v", h)
 	}
-	if d = d.Forwarded(&config.Identity{Name: "22"}, false); d.by != "22" || d.reason != "unconditional" || d.Times != 4 {
+	if d = d.Forwarded(&config.Identity{Name: "22"}, false); d.By != "22" || d.Reason != "unconditional" || d.Times != 4 {
 		t.Errorf("%+v", d)
 	}
 }

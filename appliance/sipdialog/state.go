@@ -14,7 +14,7 @@ import (
 	"viaduct/appliance/siptx"
 )
 
-// LegState is an established leg of a call as a value, with which another box goes on where this one stops. It is written as JSON.
+// LegState is an established leg of a call as a value, with which another box goes on where this one stops.
 type LegState struct {
 	Context   string         `json:"cs"`
 	Interface string         `json:"if"`
