@@ -268,7 +268,7 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		b, err = Marshal(c)
 		if err != nil {
-			if !strings.Contains(err.Error(), "more than the other box reads") && !strings.Contains(err.Error(), "year") {
+			if !strings.Contains(err.Error(), "more than the other box reads") && !strings.Contains(err.Error(), "RFC 3339") {
 				t.Errorf("%+v cannot be written: %v", c, err)
 			}
 			return

@@ -164,6 +164,9 @@ func TestARefusedOfferIsWithdrawn(t *testing.T) {
 		if reflect.DeepEqual(n.keys, was.keys) {
 			t.Error("the key is the old one")
 		}
+		if bytes.Equal(n.Text(), was.text) || !bytes.Equal(n.Text(), n.Local().Marshal()) {
+			t.Errorf("what was said is not the offer:\n%s", n.Text())
+		}
 	}
 	if n.BeginReinvite(ForHold, nil, nil) || n.Want(sdp.SendOnly) {
 		t.Error("two re-INVITEs at once")
