@@ -30,7 +30,7 @@ func TestATypicalCallIsSmall(t *testing.T) {
 		w := established(t)
 		time.Sleep(10 * time.Second) // marks of its media
 		calls, marks := w.kept.all(pair.Calls), w.kept.all(pair.Media)
-		if len(calls) != 1 || len(marks) != 1 || len(calls[0].Value) > 8192 || len(marks[0].Value) > 512 || w.kept.puts != 1 {
+		if len(calls) != 1 || len(marks) != 1 || len(calls[0].Value) > 4096 || len(marks[0].Value) > 512 || w.kept.puts != 1 {
 			t.Fatalf("kept are %d calls, marks of %d, told %d times", len(calls), len(marks), w.kept.puts)
 		}
 		v, err := callkeep.Unmarshal(calls[0].Value)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -18,15 +19,12 @@ import (
 // a later release adds is passed over by the one before, and one that is not there is zero. A later form comes with a reader of the one before it: the
 // standby is updated first, and takes calls over that a box of the release before has written. Neither form 1 nor form 2 was in a release.
 //
-// To write a call is most of what a pair costs the active box. Hence CBOR, which takes a third of the time of JSON, and no compression below large:
-// it took as long again, and the way to the other box is a cable of its own.
+// To write a call is most of what a pair costs the active box. Hence CBOR, which takes a third of the time of JSON.
 const (
-	formJSON   = 2 // compressed: the length of the way through the tables, that way, and the rest as JSON
-	formPlain  = 3
-	formPacked = 4 // compressed with S2
+	formJSON = 2 // the length of the way through the tables, that way, and the rest as JSON, compressed
+	formCBOR = 3 // compressed with S2, which halves it: half are names of fields
 
-	large   = 16 << 10 // octets that are compressed
-	maxText = 1 << 20  // octets, before they are
+	maxText = 1 << 20 // octets, before they are compressed
 )
 
 // writer and reader write what has a name (a state, a transport) by its name: its number may be another one in another release. Texts of a peer need not
@@ -46,27 +44,28 @@ func must[M any](mode M, err error) M {
 	return mode
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// scratch is what a call is written in; its value is kept for as long as the call, and takes no more than it has.
+type scratch struct {
+	text   bytes.Buffer
+	packed []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // Marshal writes a call.
 func Marshal(c *Call) ([]byte, error) {
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
-	b.Reset()
-	b.WriteByte(formPlain)
-	if err := writer.MarshalToBuffer(c, b); err != nil {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.text.Reset()
+	if err := writer.MarshalToBuffer(c, &s.text); err != nil {
 		return nil, fmt.Errorf("write call: %w", err)
 	}
-	text := b.Bytes()[1:]
-	if len(text) > maxText {
-		return nil, fmt.Errorf("write call: it has %d octets, more than the other box reads", len(text))
+	if n := s.text.Len(); n > maxText {
+		return nil, fmt.Errorf("write call: it has %d octets, more than the other box reads", n)
 	}
-	if len(text) <= large {
-		return bytes.Clone(b.Bytes()), nil
-	}
-	packed := make([]byte, 1+s2.MaxEncodedLen(len(text)))
-	packed[0] = formPacked
-	return packed[:1+len(s2.Encode(packed[1:], text))], nil
+	s.packed = slices.Grow(s.packed[:0], s2.MaxEncodedLen(s.text.Len()))
+	packed := s2.Encode(s.packed[:cap(s.packed)], s.text.Bytes())
+	return append([]byte{formCBOR}, packed...), nil
 }
 
 // Unmarshal reads a call.
@@ -74,19 +73,19 @@ func Unmarshal(b []byte) (*Call, error) {
 	if len(b) == 0 {
 		return nil, fmt.Errorf("read call: %w", errSize)
 	}
-	text, err := b[1:], error(nil)
-	c := &Call{}
+	var read func(text []byte, c *Call) error
 	switch b[0] {
-	case formPlain:
-		err = reader.Unmarshal(text, c)
-	case formPacked:
-		if text, err = unpack(text); err == nil {
-			err = reader.Unmarshal(text, c)
-		}
+	case formCBOR:
+		read = readCBOR
 	case formJSON:
-		err = readJSON(text, c)
+		read = readJSON
 	default:
-		err = errors.New("it has a form that this release does not know")
+		return nil, errors.New("read call: it has a form that this release does not know")
+	}
+	text, err := unpack(b[1:])
+	c := &Call{}
+	if err == nil {
+		err = read(text, c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read call: %w", err)
@@ -106,12 +105,10 @@ func unpack(b []byte) ([]byte, error) {
 	return s2.Decode(nil, b)
 }
 
+func readCBOR(text []byte, c *Call) error { return reader.Unmarshal(text, c) }
+
 // readJSON reads a call of formJSON.
-func readJSON(b []byte, c *Call) error {
-	text, err := unpack(b)
-	if err != nil {
-		return err
-	}
+func readJSON(text []byte, c *Call) error {
 	way, n := binary.Uvarint(text)
 	if n <= 0 || way > uint64(len(text)-n) {
 		return errSize
