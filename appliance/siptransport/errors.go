@@ -41,6 +41,12 @@ func IsUnreached(err error) bool {
 	return errors.As(err, &t)
 }
 
+// IsUnopened reports whether err says that a connection could not be opened.
+func IsUnopened(err error) bool {
+	var t *Error
+	return errors.As(err, &t) && (t.Op == "dial" || t.Op == "handshake")
+}
+
 // IsRefused reports whether err says that the peer does not want TLS with us: it sent an alert, or ended the handshake without one.
 func IsRefused(err error) bool {
 	var alert *net.OpError

@@ -222,8 +222,8 @@ func (g *Gate) Reconnect() {
 	g.sockets.deaf(false)
 }
 
-// connects reports whether there may be connections.
-func (g *Gate) connects() bool { return g.Speaks() && !g.parted.Load() }
+// Connects reports whether there may be connections.
+func (g *Gate) Connects() bool { return g.Speaks() && !g.parted.Load() }
 
 // Incomplete reports whether a socket of the gateway is missing.
 func (g *Gate) Incomplete() bool {

@@ -242,7 +242,7 @@ func (s *stream) close(err error) {
 			lost(err)
 		}
 	}
-	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.connects() {
+	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.Connects() {
 		f(s.id)
 	}
 }

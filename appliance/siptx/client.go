@@ -45,8 +45,6 @@ type Client struct {
 	// result is given every response that matters in its order, or one error; after an error or a final response to a
 	// non-INVITE nothing more comes. It may be called under the transaction's lock, and may only post.
 	result func(*sipmsg.Response, error)
-	// fallback, when not nil, changes flow and raw to another transport after the first could not be dialled (18.1.1).
-	fallback func(transport siptransport.Transport) error
 
 	mu       sync.Mutex
 	state    txState
@@ -56,6 +54,7 @@ type Client struct {
 	reason   []sipmsg.Header
 	acked    []byte
 	release  func()
+	ways
 	clientTimers
 }
 
@@ -75,7 +74,7 @@ const maxDatagram = 1300
 func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*sipmsg.Response, error)) (*Client, error) {
 	branch := sipmsg.NewBranch()
 	tx := &Client{table: t, Request: req, key: clientKey(branch, string(req.Method)), invite: req.Method == sip.INVITE, phone: to.Phone, result: result}
-	put := func(transport siptransport.Transport) error {
+	tx.put = func(transport siptransport.Transport, branch string) error {
 		e := to
 		e.Transport = transport
 		flow, err := t.gate.Flow(e)
@@ -86,9 +85,9 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 		tx.flow, tx.raw = flow, sipmsg.Render(req, tx.via)
 		return nil
 	}
-	err := put(to.Transport)
-	if err == nil && !to.Transport.Reliable() && to.Phone == nil && len(tx.raw) > maxDatagram && put(siptransport.TCP) == nil {
-		tx.fallback = put
+	err := tx.put(to.Transport, branch)
+	if err == nil && !to.Transport.Reliable() && to.Phone == nil && len(tx.raw) > maxDatagram {
+		tx.large = tx.put(siptransport.TCP, branch) == nil
 	}
 	if err != nil {
 		return nil, err
@@ -99,11 +98,18 @@ func (t *Table) Begin(req *sip.Request, to siptransport.Endpoint, result func(*s
 
 func clientKey(branch, method string) string { return branch + " " + method }
 
+// branch is that of the request. The lock is held, or it cannot change any more.
+func (tx *Client) branch() string {
+	branch, _, _ := strings.Cut(tx.key, " ")
+	return branch
+}
+
 // Cancel sends a CANCEL (9.1) by the flow of the INVITE, or by what a phone has opened in place of that one. Its response says nothing: what
 // counts is the INVITE's.
 func (tx *Client) Cancel(h []sipmsg.Header) {
 	tx.mu.Lock()
 	c := &Client{table: tx.table, Request: tx.Request, via: tx.via, flow: tx.flow, result: func(*sipmsg.Response, error) {}}
+	branch := tx.branch()
 	tx.mu.Unlock()
 	if tx.phone != nil {
 		phone := tx.table.gate.Present(*tx.phone)
@@ -111,7 +117,6 @@ func (tx *Client) Cancel(h []sipmsg.Header) {
 			c.flow = flow
 		}
 	}
-	branch, _, _ := strings.Cut(tx.key, " ")
 	c.key = clientKey(branch, string(sip.CANCEL))
 	c.raw = sipmsg.RenderSame(c.Request, sip.CANCEL, c.via, sipmsg.First(c.Request.Headers(), "To"), h)
 	c.start()
@@ -217,17 +222,13 @@ func (tx *Client) lost(flow siptransport.Flow, err error) {
 // another does not matter.
 func (tx *Client) fail(flow siptransport.Flow, err error) {
 	tx.mu.Lock()
-	if tx.state != txCalling && tx.state != txProceeding || flow != nil && flow != tx.flow {
+	if tx.state != txCalling && tx.state != txProceeding || flow != nil && (flow != tx.flow || tx.second == secondWaits) {
 		tx.mu.Unlock()
 		return
 	}
-	if tx.fallback != nil && flow != nil && !tx.answered {
-		release, again := tx.release, tx.fallback
-		tx.fallback = nil
-		if again(siptransport.UDP) == nil {
-			send := tx.enter()
+	if flow != nil && !tx.answered {
+		if send := tx.another(err); send != nil {
 			tx.mu.Unlock()
-			release()
 			send()
 			return
 		}

@@ -41,6 +41,15 @@ func (t *Table) addClient(tx *Client) {
 	t.clients[tx.key] = tx
 }
 
+// rename has a transaction found by another key.
+func (t *Table) rename(tx *Client, key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.clients, tx.key)
+	tx.key = key
+	t.clients[key] = tx
+}
+
 func (t *Table) dropClient(tx *Client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
