@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"viaduct/appliance/config"
 )
@@ -97,9 +98,27 @@ func cutNumber(v string) string {
 	return v
 }
 
+// isName reports whether a property is a display name.
+func isName(p config.Property) bool { return p == config.CalledName || p == config.CallingName }
+
+// cutNames cuts display names to what a property holds. A number that is cut is somebody else's, a name is still that of its owner, and nobody is
+// refused for it: neither an emergency call nor any other.
+func (c *Call) cutNames() {
+	for _, name := range []*string{&c.CalledName, &c.CallingName} {
+		if len(*name) > config.MaxURI {
+			*name = (*name)[:config.MaxURI]
+			for range utf8.UTFMax - 1 { // half a character
+				if r, size := utf8.DecodeLastRuneInString(*name); r == utf8.RuneError && size == 1 {
+					*name = (*name)[:len(*name)-1]
+				}
+			}
+		}
+	}
+}
+
 // tooLong returns a property that is longer than any real one; "" when none is.
 func (c *Call) tooLong() config.Property {
-	for _, p := range []config.Property{config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI, config.CalledName, config.CallingName} {
+	for _, p := range []config.Property{config.CalledE164, config.CallingE164, config.CalledURI, config.CallingURI} {
 		if len(*c.field(p)) > p.MaxLength() {
 			return p
 		}

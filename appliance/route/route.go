@@ -95,6 +95,7 @@ func planned(cfg *config.Config, from config.InterfaceID, call Call, d Detour) (
 	if !sw.Enabled {
 		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
 	}
+	call.cutNames()
 	if long := call.tooLong(); long != "" {
 		return w.tooLong(long)
 	}
@@ -127,6 +128,7 @@ func DryRun(sw *config.Switch, start config.Dest, call Call) (*Plan, error) {
 	if !sw.Enabled {
 		return w.rejected(outOfOrder, "context cs %s is shut down", sw.Name)
 	}
+	call.cutNames()
 	if long := call.tooLong(); long != "" {
 		return w.tooLong(long)
 	}

@@ -131,10 +131,30 @@ func TestADefaultMapsWhatNoKeyMatches(t *testing.T) {
 }
 
 func TestACallWithAnEndlessNumberIsRejected(t *testing.T) {
-	for _, c := range []Call{{CalledE164: strings.Repeat("1", 65)}, {CallingE164: strings.Repeat("1", 65)}, {CallingURI: strings.Repeat("a", 1025)}, {CallingName: strings.Repeat("a", 1025)}} {
+	for _, c := range []Call{{CalledE164: strings.Repeat("1", 65)}, {CallingE164: strings.Repeat("1", 65)}, {CallingURI: strings.Repeat("a", 1025)}, {CalledURI: strings.Repeat("a", 1025)}} {
 		var e *Error
 		if _, err := New(box(toInterface("a")), from("in"), c); !errors.As(err, &e) || SIPFromCause(e.Cause) != 484 {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A number that is cut would be another one. A name is cut, and no call is refused for it: it may be an emergency call.
+func TestAnEndlessNameIsCut(t *testing.T) {
+	longer := mapping(t, "longer", config.CallingName, config.CallingName, `(.+)`, `\1\1`)
+	rt := &config.RoutingTable{Name: "rt", Key: config.CalledE164, Routes: []config.Route{fallback(toInterface("a"), longer.Name)}}
+	for _, x := range []struct{ name, want string }{
+		{strings.Repeat("a", 1025), strings.Repeat("a", 1024)},
+		{strings.Repeat("a", 1023) + "ü", strings.Repeat("a", 1023)},
+		{strings.Repeat("a", 1022) + "ü", strings.Repeat("a", 1022) + "ü"},
+		{"a" + strings.Repeat("🙂", 256), "a" + strings.Repeat("🙂", 255)},
+	} {
+		p, err := New(box(toTable("rt"), withMaps(longer), withTables(rt)), from("in"), Call{CalledE164: "112", CallingName: x.name, CalledName: x.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := p.Attempts[0].Call; c.CallingName != x.want || c.CalledName != x.want {
+			t.Errorf("%d octets became %d and %d", len(x.name), len(c.CallingName), len(c.CalledName))
 		}
 	}
 }

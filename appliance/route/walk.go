@@ -200,6 +200,8 @@ func (w *walk) mapping(t *config.MappingTable, p *party) error {
 			v = cutNumber(v)
 		}
 		switch {
+		case isName(out) && (!fits || len(v) > out.MaxLength()):
+			s.Action, s.After = ActionKept, fmt.Sprintf("%s would be longer than %d characters", out, out.MaxLength())
 		case !fits || len(v) > out.MaxLength():
 			// Cut, it would be somebody else's number.
 			return w.reject(name, badNumber, "%s makes %s longer than %d characters", s.Entry, out, out.MaxLength())
