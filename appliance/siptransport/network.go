@@ -129,6 +129,7 @@ func receiveBuffer(conn *net.UDPConn) {
 	}
 }
 
+// Listen: accepted connections have the listener's mark, and its limit.
 func (h *host) Listen(transport Transport, addr netip.AddrPort) (net.Listener, error) {
 	if s, ok := h.take(listenKey{transport, addr}).(net.Listener); ok {
 		return s, nil
@@ -136,27 +137,35 @@ func (h *host) Listen(transport Transport, addr netip.AddrPort) (net.Listener, e
 	return listen(addr, setDSCP)
 }
 
-// listen: accepted connections have the listener's mark.
 func listen(addr netip.AddrPort, set control) (net.Listener, error) {
-	l := net.ListenConfig{Control: set}
+	l := net.ListenConfig{Control: patient(awayAtMost, set)}
 	l.SetMultipathTCP(false) // such a socket takes no filter, see deaf
 	return l.Listen(context.Background(), "tcp", addr.String())
 }
 
 func (*host) Dial(ctx context.Context, _ Transport, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: func(network, addr string, c syscall.RawConn) error {
-		_ = c.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedAtMost.Milliseconds()))
-		})
-		return setDSCP(network, addr, c)
-	}}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: local.AsSlice()}, Control: patient(unackedAtMost, setDSCP)}
 	return d.DialContext(ctx, "tcp", to.String())
+}
+
+// patient makes a socket ready, before set, whose connection ends when the other end has acknowledged nothing for so long.
+func patient(limit time.Duration, set control) control {
+	return func(network, addr string, c syscall.RawConn) error {
+		_ = c.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(limit.Milliseconds()))
+		})
+		return set(network, addr, c)
+	}
 }
 
 // unackedAtMost is how long what we have sent on a connection of ours may stay without the kernel's acknowledgement at the other end. A firewall
 // on the way that has restarted drops the packets of connections that it does not know, and the kernel would repeat them for a quarter of an
 // hour. A request without an answer is over by then (64*T1 is 32 s), so the next one finds a new connection.
 const unackedAtMost = 20 * time.Second
+
+// awayAtMost is the same for connections of peers, which we cannot open again: a phone may be out of reach for a while, and comes back on the
+// connection that it has. It is about as long as keep-alives of the kernel bear silence.
+const awayAtMost = 2 * time.Minute
 
 // signalling is DSCP CS3 (24) as the TOS octet. PBXs and phones mark SIP so, and networks with priorities for voice know it.
 const signalling = 0x60
