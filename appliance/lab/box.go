@@ -183,6 +183,27 @@ func (b *Box) Console(ctx context.Context) *exec.Cmd {
 	return exec.CommandContext(ctx, b.programs.Consoled, "-stdio", "-socket", b.Socket)
 }
 
+// Metrics is what the box tells Prometheus.
+func (b *Box) Metrics(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://box"+wire.PathMetrics, nil)
+	if err != nil {
+		return "", fmt.Errorf("read metrics: %w", err)
+	}
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("read metrics: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read metrics: %w", err)
+	}
+	return string(text), nil
+}
+
 // Pool is one row of `show system licenses`.
 type Pool struct {
 	Name                                           string
