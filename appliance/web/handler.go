@@ -49,12 +49,7 @@ func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := s.now.Load()
 		headers(w.Header(), now != nil && !now.OwnCertificate)
-		controller := http.NewResponseController(w)
-		if r.ContentLength != 0 {
-			controller.SetReadDeadline(time.Now().Add(bodyTime))
-			r.Body = &coming{r.Body, controller}
-		}
-		controller.SetWriteDeadline(time.Now().Add(page.AnswerTime))
+		r = inTime(w, r)
 		lang := page.Language(r)
 		stranger := page.Visitor{Lang: lang}
 		switch {
@@ -102,6 +97,19 @@ func (s *Server) routes() http.Handler {
 		defer cancel()
 		inside.ServeHTTP(w, page.Come(r, v, parts))
 	})
+}
+
+// inTime is a request whose body and whose answer have their time. It is a copy: net/http asks the body of its own request, by its type, whether it was closed
+// before its end. With another body there it took what nobody had read for the next request of the connection.
+func inTime(w http.ResponseWriter, r *http.Request) *http.Request {
+	r = r.WithContext(r.Context())
+	controller := http.NewResponseController(w)
+	if r.ContentLength != 0 {
+		controller.SetReadDeadline(time.Now().Add(bodyTime))
+		r.Body = &coming{r.Body, controller}
+	}
+	controller.SetWriteDeadline(time.Now().Add(page.AnswerTime))
+	return r
 }
 
 // until ends a request with its session.
