@@ -2,8 +2,6 @@ package callkeep
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,13 +15,11 @@ import (
 
 // A value begins with its form, so that boxes of different releases can tell. What follows is the call in CBOR, with the names of its fields: a field that
 // a later release adds is passed over by the one before, and one that is not there is zero. A later form comes with a reader of the one before it: the
-// standby is updated first, and takes calls over that a box of the release before has written. Neither form 1 nor form 2 was in a release.
+// standby is updated first, and takes calls over that a box of the release before has written. Forms 1 and 2 were in no release.
 //
 // To write a call is most of what a pair costs the active box. Hence CBOR, which takes a third of the time of JSON.
 const (
-	formJSON = 2 // the length of the way through the tables, that way, and the rest as JSON, compressed
-	formCBOR = 3 // compressed with S2, which halves it: half are names of fields
-
+	form    = 3       // CBOR, compressed with S2, which halves it: half are names of fields
 	maxText = 1 << 20 // octets, before they are compressed
 )
 
@@ -65,27 +61,21 @@ func Marshal(c *Call) ([]byte, error) {
 	}
 	s.packed = slices.Grow(s.packed[:0], s2.MaxEncodedLen(s.text.Len()))
 	packed := s2.Encode(s.packed[:cap(s.packed)], s.text.Bytes())
-	return append([]byte{formCBOR}, packed...), nil
+	return append([]byte{form}, packed...), nil
 }
 
 // Unmarshal reads a call.
 func Unmarshal(b []byte) (*Call, error) {
-	if len(b) == 0 {
+	switch {
+	case len(b) == 0:
 		return nil, fmt.Errorf("read call: %w", errSize)
-	}
-	var read func(text []byte, c *Call) error
-	switch b[0] {
-	case formCBOR:
-		read = readCBOR
-	case formJSON:
-		read = readJSON
-	default:
+	case b[0] != form:
 		return nil, errors.New("read call: it has a form that this release does not know")
 	}
-	text, err := unpack(b[1:])
 	c := &Call{}
+	text, err := unpack(b[1:])
 	if err == nil {
-		err = read(text, c)
+		err = reader.Unmarshal(text, c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read call: %w", err)
@@ -103,22 +93,4 @@ func unpack(b []byte) ([]byte, error) {
 		return nil, errSize
 	}
 	return s2.Decode(nil, b)
-}
-
-func readCBOR(text []byte, c *Call) error { return reader.Unmarshal(text, c) }
-
-// readJSON reads a call of formJSON.
-func readJSON(text []byte, c *Call) error {
-	way, n := binary.Uvarint(text)
-	if n <= 0 || way > uint64(len(text)-n) {
-		return errSize
-	}
-	rest := text[n:]
-	if err := json.Unmarshal(rest[way:], c); err != nil {
-		return err
-	}
-	if c.Record.Route = nil; way > 0 {
-		c.Record.Route = rest[:way:way]
-	}
-	return nil
 }

@@ -1,12 +1,8 @@
 package sipdialog
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"viaduct/appliance/sipmsg"
@@ -71,76 +67,4 @@ type SessionState struct {
 	Least    time.Duration `json:"least,omitempty"`
 	Refresh  time.Duration `json:"refresh,omitempty"` // left until we refresh
 	Expire   time.Duration `json:"expire,omitempty"`  // left until the call is given up
-}
-
-var errNoState = errors.New("this is not the state of a leg")
-
-// MarshalJSON writes each octet of the peer's texts as a character: they need not be UTF-8, and go back to the peer byte for byte.
-func (x LegState) MarshalJSON() ([]byte, error) {
-	x.Dialog.Routes = slices.Clone(x.Dialog.Routes)
-	x.Nonces = slices.Clone(x.Nonces)
-	for _, s := range x.texts() {
-		*s = widened(*s)
-	}
-	type plain LegState
-	return json.Marshal(plain(x))
-}
-
-// UnmarshalJSON reads what MarshalJSON has written.
-func (x *LegState) UnmarshalJSON(b []byte) error {
-	type plain LegState
-	if err := json.Unmarshal(b, (*plain)(x)); err != nil {
-		return fmt.Errorf("read the state of a leg: %w", err)
-	}
-	for _, s := range x.texts() {
-		var ok bool
-		if *s, ok = narrowed(*s); !ok {
-			return errNoState
-		}
-	}
-	return nil
-}
-
-// texts are those that a peer may have had a hand in.
-func (x *LegState) texts() []*string {
-	d := &x.Dialog
-	list := []*string{&x.Peer, &x.Said, &x.Identity, &d.CallID, &d.LocalTag, &d.RemoteTag, &d.Local, &d.Remote, &d.Target, &d.Contact}
-	for n := range d.Routes {
-		list = append(list, &d.Routes[n])
-	}
-	for n := range x.Nonces {
-		list = append(list, &x.Nonces[n].Realm, &x.Nonces[n].Nonce, &x.Nonces[n].Opaque)
-	}
-	return list
-}
-
-// widened has a character for each octet.
-func widened(s string) string {
-	if isASCII(s) {
-		return s
-	}
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		b.WriteRune(rune(c))
-	}
-	return b.String()
-}
-
-// narrowed has an octet for each character.
-func narrowed(s string) (string, bool) {
-	if isASCII(s) {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for _, r := range s {
-		if r > 0xff {
-			return "", false
-		}
-		b = append(b, byte(r))
-	}
-	return string(b), true
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
 }

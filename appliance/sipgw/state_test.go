@@ -2,7 +2,6 @@ package sipgw
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"viaduct/appliance/config"
 	"viaduct/appliance/siptransport"
@@ -26,7 +27,7 @@ func passOn(t *testing.T, a *bench, l *Leg, change func(*config.Config, *config.
 	if !ok {
 		t.Fatal("the leg is not one that can be kept")
 	}
-	text, err := json.Marshal(map[string]LegState{"leg": x})
+	text, err := cbor.Marshal(x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,17 +41,21 @@ func passOn(t *testing.T, a *bench, l *Leg, change func(*config.Config, *config.
 		t.Fatalf("a box that was dropped says %q", firstLines(list))
 	}
 	a.call.none(t)
-	var read map[string]LegState
-	if err := json.Unmarshal(text, &read); err != nil {
+	octets, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode() // as the other box reads it
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read LegState
+	if err := octets.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)
 	}
 	b := newBench(t, change)
 	t.Cleanup(b.end)
-	l, err = b.s.Restore(read["leg"], since, b.call)
+	l, err = b.s.Restore(read, since, b.call)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := b.s.Restore(read["leg"], since, b.call); err == nil {
+	if again, err := b.s.Restore(read, since, b.call); err == nil {
 		t.Errorf("the same leg is there twice: %v", again)
 	}
 	b.call.on(func() {})
