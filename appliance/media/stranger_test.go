@@ -198,8 +198,6 @@ func testAFlood(t *testing.T, r *Relay) {
 		victims = 8
 		others  = 8
 		packets = 1000
-		pace    = 2 * time.Millisecond // ten times as fast as voice
-		most    = 50                   // packets under way to a listener
 	)
 	var calls []*callOf
 	var ports []netip.AddrPort
@@ -265,8 +263,8 @@ func testAFlood(t *testing.T, r *Relay) {
 // exchange has both peers of calls send each other so many packets, ten times as fast as voice, and returns what the peers A and B of each have heard.
 func exchange(calls []*callOf, packets int) []arrivals {
 	const (
-		pace = 2 * time.Millisecond
-		most = 50 // packets under way to a listener
+		pace = 2 * time.Millisecond // ten times as fast as voice
+		most = 50                   // packets under way to a listener
 	)
 	began := time.Now()
 	var listening sync.WaitGroup

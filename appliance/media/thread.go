@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tick is how long a packet takes at most, its wait for the next look at the sockets and its turn together, when the thread has its processor.
-// At load it turns a wake-up per packet into one for all that came meanwhile; docs/performance.md has what that is worth.
+// tick is the shortest time between two looks at the sockets. At load it turns a wake-up per packet into one for all that came
+// within a millisecond; docs/performance.md has what that is worth.
 const tick = time.Millisecond
 
 // housekeeping is how often the thread looks for silence, due reports and used keys.
@@ -174,17 +174,17 @@ func (t *thread) turn() error {
 		t.flush()
 	}
 	if t.busy = packets > 0 && t.alone(); t.busy {
-		took := time.Since(t.base) - t.now
-		nap(tick - 2*took) // the next turn takes as long
+		t.napUntil(t.now + tick)
 	}
 	return nil
 }
 
-// nap sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
+// napUntil sleeps without telling the Go scheduler. The scheduler would take the processor away every 10 ms from a goroutine that
 // spends its life in short system calls, and look for the next chance every 20 us, which cost as much as relaying 10,000 packets a second.
 // A thread that naps has a processor (GOMAXPROCS) of its own, see alone, so no goroutine waits for it. A signal of the scheduler
 // or the collector ends the sleep early.
-func nap(d time.Duration) {
+func (t *thread) napUntil(end time.Duration) {
+	d := end - time.Since(t.base)
 	if d <= 0 {
 		return
 	}
@@ -194,9 +194,8 @@ func nap(d time.Duration) {
 
 // wait returns how many of t.sockets.events are set.
 func (t *thread) wait() (int, error) {
-	if t.busy { // a loaded thread finds packets within a millisecond: the scheduler need not hear of it
-		const milliseconds = 1
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.sockets.epoll), uintptr(unsafe.Pointer(&t.sockets.events[0])), uintptr(len(t.sockets.events)), milliseconds, 0, 0)
+	if t.busy { // a loaded thread mostly finds packets: the scheduler need not hear of it
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(t.sockets.epoll), uintptr(unsafe.Pointer(&t.sockets.events[0])), uintptr(len(t.sockets.events)), 0, 0, 0)
 		if errno == 0 && n > 0 {
 			return int(n), nil
 		}
