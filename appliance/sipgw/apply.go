@@ -34,7 +34,7 @@ func (s *Stack) Await(cfg *config.Config, addrs func(config.AddressBind) netip.A
 	s.opts.Await(list...)
 }
 
-// TakeOver is Apply on a box that takes the place of another one. restore is called when the gateways are there, before they open a socket: a
+// TakeOver is Apply on a box that takes the place of another one. restore is called when the gateways are there, before they read a socket: a
 // request that waits on the wire finds its leg, see Restore. Owners may send nothing in it.
 func (s *Stack) TakeOver(cfg *config.Config, addrs func(config.AddressBind) netip.Addr, restore func()) error {
 	s.applying.Lock()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,24 @@ func TestWhoComesBeforeTheGateOpensWaits(t *testing.T) {
 	got := map[string]bool{<-came: true, <-came: true}
 	if !got["udp OPTIONS"] || !got["tcp OPTIONS"] {
 		t.Errorf("came: %v", got)
+	}
+}
+
+// Two that would share a port without a word do not: Open refuses the second one, as it always does.
+func TestSocketsThatWaitShareNoPort(t *testing.T) {
+	g := testGate(t, Options{}, nil)
+	defer g.opts.Await()
+	g.opts.Await(g.Conf(), g.Conf())
+	n := len(g.opts.Network.(*host).waiting)
+	secure := *g.Conf()
+	secure.binds = slices.Clone(secure.binds)
+	for i := range secure.binds {
+		b := &secure.binds[i]
+		b.ports = [len(kinds)]uint16{TLS: b.ports[TCP]}
+	}
+	g.opts.Await(g.Conf(), &secure)
+	if m := len(g.opts.Network.(*host).waiting); n != 2 || m != 2 {
+		t.Errorf("%d and %d sockets wait, for one of UDP and one of TCP", n, m)
 	}
 }
 

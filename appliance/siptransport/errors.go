@@ -47,6 +47,13 @@ func IsUnopened(err error) bool {
 	return errors.As(err, &t) && (t.Op == "dial" || t.Op == "handshake")
 }
 
+// IsDeclined reports whether err says that TLS with the peer came to nothing, for a reason that is the same in a while: an alert, a certificate that
+// either side does not trust, or no certificate of ours. A handshake that stalled is none.
+func IsDeclined(err error) bool {
+	var t *Error
+	return errors.As(err, &t) && t.Op == "handshake" && !IsStalled(err)
+}
+
 // IsRefused reports whether err says that the peer does not want TLS with us: it sent an alert, or ended the handshake without one.
 func IsRefused(err error) bool {
 	var alert *net.OpError

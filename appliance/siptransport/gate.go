@@ -79,6 +79,7 @@ type Gate struct {
 	conf    atomic.Pointer[Conf]
 	silent  atomic.Bool   // see Silence
 	parted  atomic.Bool   // see Disconnect
+	closed  atomic.Bool   // see Close
 	rewatch chan struct{} // the peers' names changed
 	stop    context.CancelFunc
 	senders senders
@@ -172,6 +173,7 @@ func (g *Gate) Watch() {
 
 // Close ends every socket and connection of the gateway. Its calls notice with their next message.
 func (g *Gate) Close() {
+	g.closed.Store(true)
 	if g.stop != nil {
 		g.stop()
 	}
@@ -222,8 +224,11 @@ func (g *Gate) Reconnect() {
 	g.sockets.deaf(false)
 }
 
-// Connects reports whether there may be connections.
-func (g *Gate) Connects() bool { return g.Speaks() && !g.parted.Load() }
+// connects reports whether there may be connections.
+func (g *Gate) connects() bool { return g.Speaks() && !g.parted.Load() }
+
+// Dials reports whether the gate may open connections.
+func (g *Gate) Dials() bool { return g.connects() && !g.closed.Load() }
 
 // Incomplete reports whether a socket of the gateway is missing.
 func (g *Gate) Incomplete() bool {

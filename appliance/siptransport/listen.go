@@ -80,7 +80,7 @@ func (g *Gate) accept(l *listener) {
 func (g *Gate) admit(l *listener, conn net.Conn) {
 	from := addrPortOf(conn.RemoteAddr())
 	trusted := g.Trusts(from.Addr())
-	if !g.Connects() {
+	if !g.connects() {
 		discard(conn)
 		return
 	}
@@ -98,7 +98,7 @@ func (g *Gate) admit(l *listener, conn net.Conn) {
 		discard(conn)
 		return
 	}
-	if !g.Connects() || !g.spawn(func() { g.welcome(s, conn) }) { // it may have changed while the connection was on its way into the table
+	if !g.connects() || !g.spawn(func() { g.welcome(s, conn) }) { // it may have changed while the connection was on its way into the table
 		s.close(errConnClosed)
 	}
 }

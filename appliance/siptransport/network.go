@@ -60,8 +60,17 @@ func (o *Options) Await(list ...*Conf) {
 		s.Close()
 	}
 	h.waiting = map[listenKey]io.Closer{}
+	had := map[listenKey]bool{} // TCP and TLS are one; two sockets would share an address without a word, where Open is refused the second one
 	for _, c := range list {
 		for k := range c.sockets() {
+			place := k
+			if place.transport.Reliable() {
+				place.transport = TCP
+			}
+			if had[place] {
+				continue
+			}
+			had[place] = true
 			var s io.Closer
 			var err error
 			if k.transport == UDP {

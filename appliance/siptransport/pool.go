@@ -87,7 +87,7 @@ func (g *Gate) dial(s *stream, to Endpoint, local netip.Addr) {
 		failure, to.Addrs = &Error{Op: "handshake", Peer: to.Name, Err: err}, nil
 	}
 	for _, a := range to.Addrs {
-		if !g.Connects() {
+		if !g.connects() {
 			failure = &Error{Op: "dial", Peer: a.String(), Err: errSilent}
 			break
 		}

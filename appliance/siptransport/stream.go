@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -232,17 +233,17 @@ func (s *stream) close(err error) {
 		s.g.forgets(line{here, peer})
 	}
 	s.g.connections.forget(s)
+	for _, id := range slices.Sorted(maps.Keys(users)) { // what goes again goes in its order
+		if lost := users[id]; lost != nil {
+			lost(err)
+		}
+	}
 	for _, q := range queue {
 		if q.failed != nil {
 			q.failed(err)
 		}
 	}
-	for _, lost := range users {
-		if lost != nil {
-			lost(err)
-		}
-	}
-	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.Connects() {
+	if f := s.g.opts.OnLost; f != nil && s.accepted && s.g.connects() {
 		f(s.id)
 	}
 }
